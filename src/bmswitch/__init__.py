@@ -1,0 +1,1 @@
+"""bmswitch upgrades a BlueMind installation with zero downtime: replicate, prove, switch."""

@@ -1,0 +1,1 @@
+"""One file per command: parse, call a workflow, render. No decisions."""

@@ -1,0 +1,1 @@
+"""The run on disk: append, fsync, checksum per line, replay; the lock."""

@@ -1,0 +1,1 @@
+"""Topics, consumer, producer, admin: the only importer of confluent_kafka."""

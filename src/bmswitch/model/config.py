@@ -1,0 +1,181 @@
+"""The configuration file as types: two sites, the bucket, the proxies, budgets.
+
+Only shapes and their meaning are here; reading the file and explaining its errors is `workflows.config`.
+Durations are seconds (float). Secrets never stand in the file: a `Secret` names where they are.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Colour = Literal["blue", "green"]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+")]
+HostPort = Annotated[str, msgspec.Meta(pattern=r"^[^\s/]+:\d+$")]
+Argv = Annotated[list[str], msgspec.Meta(min_length=1)]
+
+
+class Strict(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Base of every part of the file: a key that is not known is refused."""
+
+
+class Secret(Strict, frozen=True):
+    """Where a secret is: the name of an environment variable or the path of a file (0600). Exactly one of both."""
+
+    env: str = ""
+    file: str = ""
+
+
+class Tls(Strict, frozen=True):
+    """Verification is on unless told otherwise; `ca_file` adds an authority of your own."""
+
+    verify: bool = True
+    ca_file: str = ""
+
+
+class Kafka(Strict, frozen=True):
+    """One Kafka cluster.
+
+    `settings` is passed through to librdkafka as it is (security.protocol, sasl.*, ssl.*); a value written
+    `env:NAME` or `file:PATH` is read from there. `create_topics` is for brokers that clients may not administer: the command
+    gets `BMSWITCH_TOPICS` (space separated `name:partitions`) and must have created them when it ends with 0.
+    """
+
+    bootstrap: str
+    settings: dict[str, str] = {}
+    create_topics: Argv | None = None
+    replication_factor: Count = 1
+
+
+class Core(Strict, frozen=True):
+    """How the operator's own commands stop and start bm-core and end its kept sessions. Each may be left out.
+
+    `stop` must return when bm-core is stopped. `start` must remove `/etc/bm/bm-core.disabled` first: demotion
+    leaves it there (clone-and-api.md 2.8). `kick` ends kept IMAP, SMTP and websocket sessions politely
+    (proxy-cutover.md 8) and must return at once. `timeout` bounds each of them.
+    """
+
+    stop: Argv | None = None
+    start: Argv | None = None
+    kick: Argv | None = None
+    timeout: Seconds = 20.0
+
+
+class Site(Strict, frozen=True):
+    """One BlueMind installation: REST address of its core, admin token, its Kafka, the version it must have.
+
+    `token` is the content of `/etc/bm/bm-core.tok` (clone-and-api.md 4.1). `installation_id` is `bluemind-<uuid>`;
+    empty: read from the log (blue), same as blue (green).
+    """
+
+    url: Url
+    token: Secret
+    version: str
+    kafka: Kafka
+    installation_id: str = ""
+    tls: Tls = Tls()
+    core: Core = Core()
+
+
+class Bucket(Strict, frozen=True):
+    """The shared bucket of mail bodies. bmswitch only reads it."""
+
+    endpoint: Url
+    name: str
+    access_key: Secret
+    secret_key: Secret
+    region: str = "us-east-1"
+    tls: Tls = Tls()
+
+
+class Frontends(Strict, frozen=True):
+    """What clients talk to on one proxy node; probed during gate and soak."""
+
+    http: list[Url] = []
+    imap: list[HostPort] = []
+    smtp: list[HostPort] = []
+
+
+class HaproxyNode(Strict, frozen=True, tag_field="driver", tag="haproxy"):
+    """HAProxy with the map file and the Lua hold (proxy-cutover.md 5).
+
+    `socket` is the master socket's path; `map_file` the map as HAProxy names it; `backends` the names of the
+    backends of each colour whose connections are counted while draining.
+    """
+
+    name: Name
+    socket: str
+    map_file: str
+    backends: dict[Colour, list[str]]
+    tcp_backends: dict[Colour, list[str]] = {}
+    frontends: Frontends = Frontends()
+
+
+class EnvoyNode(Strict, frozen=True, tag_field="driver", tag="envoy"):
+    """Envoy with its gate: a small process beside it that owns the hold, the lease and the endpoint files.
+
+    `gate` is the gate's control socket (unix path); `admin` Envoy's admin address, read only.
+    """
+
+    name: Name
+    gate: str
+    admin: Url
+    clusters: dict[Colour, list[str]]
+    tcp_clusters: dict[Colour, list[str]] = {}
+    frontends: Frontends = Frontends()
+
+
+class LocalProvision(Strict, frozen=True, tag_field="driver", tag="local"):
+    """Green is the lab's: `directory` is the lab's folder."""
+
+    directory: str
+
+
+class CommandProvision(Strict, frozen=True, tag_field="driver", tag="command"):
+    """Green is built by the operator's own command; the environment it gets is in docs/provision.md."""
+
+    command: Argv
+    timeout: Seconds = 3600.0
+
+
+class Replication(Strict, frozen=True):
+    """`mirror`: green's site has its own Kafka (default). `shared`: green reads blue's Kafka, bmswitch only watches."""
+
+    mode: Literal["mirror", "shared"] = "mirror"
+    caught_up_timeout: Seconds = 3600.0
+    clone_workers: Count = 4
+
+
+class Budgets(Strict, frozen=True):
+    """Deadlines of the switch, in seconds. `hold` bounds everything from the hold to the release.
+
+    `lease` is the expiry that the proxy itself holds, renewed while the switch goes on and never beyond `hold`.
+    """
+
+    hold: Seconds = 5.0
+    lease: Seconds = 2.0
+    drain: Seconds = 1.5
+    barrier: Seconds = 2.0
+    fence: Seconds = 2.0
+    prove: Seconds = 2.0
+    promote: Seconds = 2.0
+    flip: Seconds = 1.0
+    soak: Seconds = 10.0
+    max_lag: Seconds = 2.0
+
+
+class Config(Strict, frozen=True):
+    """The whole file. `servers` maps each server uid of blue's topology to green's address for it."""
+
+    version: Literal[1]
+    run_dir: str
+    blue: Site
+    green: Site
+    servers: dict[str, str]
+    bucket: Bucket
+    proxies: Annotated[list[HaproxyNode | EnvoyNode], msgspec.Meta(min_length=1)]
+    provision: LocalProvision | CommandProvision
+    replication: Replication = Replication()
+    budgets: Budgets = Budgets()

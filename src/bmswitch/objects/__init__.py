@@ -1,0 +1,1 @@
+"""The bucket of immutable bodies: the only importer of minio."""

@@ -1,0 +1,1 @@
+"""Inventories of both sides, digests, differences."""

@@ -1,0 +1,1 @@
+"""A protocol and one file per provisioning driver."""

@@ -1,0 +1,59 @@
+"""What the switch asks of one proxy node; each driver is one file that answers it.
+
+Rules for every driver (proxy-cutover.md 9): a hold is an absolute expiry that the proxy itself keeps; persistent state
+is written before the running state; every effect is read back by the caller through `read`.
+"""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from bmswitch.model.config import Colour
+
+
+class InFlight(msgspec.Struct, frozen=True):
+    """Work that still runs on one colour: HTTP requests and open TCP (mail) connections."""
+
+    requests: int
+    connections: int
+
+
+class NodeState(msgspec.Struct, frozen=True):
+    """One node as it really is now, read from the running proxy.
+
+    `colour` is `unknown` when frontends disagree or can not be read. `hold_until_ms` is epoch milliseconds, 0 when
+    nothing is held. `fence` is the highest fence number that the node has seen.
+    """
+
+    colour: Colour | Literal["unknown"]
+    hold_until_ms: int
+    fence: int
+
+
+class ProxyNode(Protocol):
+    """One node. Every method is bounded (default 2 s) and raises `UnreachableError`, or `RefusedError` for an old fence.
+
+    `fence` only grows: a node refuses an effect whose fence is lower than the highest it has seen.
+    """
+
+    @property
+    def name(self) -> str:
+        """As in the configuration."""
+
+    def read(self) -> NodeState:
+        """Colour, hold and fence as the running proxy has them."""
+
+    def hold(self, until_ms: int, fence: int) -> None:
+        """Hold new requests and connections until the epoch millisecond `until_ms`; again with a later one renews."""
+
+    def flip(self, colour: Colour, fence: int) -> None:
+        """Point every frontend of the node at `colour`; allowed while held."""
+
+    def release(self, fence: int) -> None:
+        """Let held requests go on now."""
+
+    def in_flight(self, colour: Colour) -> InFlight:
+        """What still runs on `colour`."""
+
+    def close(self) -> None:
+        """Free sockets."""

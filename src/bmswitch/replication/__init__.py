@@ -1,0 +1,1 @@
+"""The pipeline from blue's Kafka to green's: source, cures, sink."""

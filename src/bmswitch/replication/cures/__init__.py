@@ -1,0 +1,1 @@
+"""Pure functions record -> records, one file each, named after what it prevents."""

@@ -1,0 +1,1 @@
+"""JSON and text from one result model."""
