@@ -116,14 +116,16 @@ class HaproxyNode(Strict, frozen=True, tag_field="driver", tag="haproxy"):
 class EnvoyNode(Strict, frozen=True, tag_field="driver", tag="envoy"):
     """Envoy with its gate: a small process beside it that owns the hold, the lease and the endpoint files.
 
-    `gate` is the gate's control socket (unix path); `admin` Envoy's admin address, read only.
+    `gate` is the gate's control socket (unix path); `admin` Envoy's admin address, read only. `clusters` (HTTP) and
+    `tcp_clusters` (IMAP, SMTP) are Envoy's own names. Each of them holds the endpoints of both colours (the endpoint's
+    zone is its colour, its health says who serves), so one name counts both.
     """
 
     name: Name
     gate: str
     admin: Url
-    clusters: dict[Colour, list[str]]
-    tcp_clusters: dict[Colour, list[str]] = {}
+    clusters: list[str] = msgspec.field(default_factory=lambda: ["web"])
+    tcp_clusters: list[str] = msgspec.field(default_factory=lambda: ["imap", "smtp"])
     frontends: Frontends = Frontends()
 
 

@@ -1,0 +1,52 @@
+# Every target sets up what it needs in .venv; nothing outside this folder is touched.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest -q
+
+.PHONY: help setup demo test test-all lint unit simulation simulate integration bench lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+setup: $(READY)  ## everything into .venv, from the lock
+
+$(READY): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+demo: setup  ## upgrade a blue site under client load, on this machine
+	@$(BIN)/bmswitch lab demo
+
+test: lint unit simulation integration  ## what must pass (about ten minutes)
+
+test-all: test  ## with the longer suites
+	$(PYTEST) -m slow tests
+
+lint: setup  ## style, types, layers
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: setup  ## pure, milliseconds each
+	$(PYTEST) -m "not slow" tests/unit
+
+simulation: setup  ## the switch on twins, in simulated time
+	$(PYTEST) -m "not slow" tests/simulation
+
+integration: setup  ## real parts
+	$(PYTEST) -m "not slow" tests/integration
+
+bench: setup  ## benchmarks/results/*.json
+	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+lock: setup  ## renew requirements.lock from pyproject.toml
+	$(BIN)/pip-compile -q --generate-hashes --extra lab --extra dev --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--strip-extras --all-build-deps --allow-unsafe --no-header -o requirements.lock pyproject.toml
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) build dist lab demo.json

@@ -1,0 +1,136 @@
+"""What every command prints with: results on stdout (human or one JSON object), progress on stderr."""
+
+import sys
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from bmswitch.model.errors import BmswitchError
+
+SCHEMA = 1
+"""Version of the JSON envelope; it grows when a field changes its meaning or goes away."""
+
+_NARROW = 80
+_PLAIN_INTERVAL = 2.0
+
+Result = TypeVar("Result")
+
+
+class Output(StrEnum):
+    """How a command prints its result."""
+
+    human = "human"
+    json = "json"
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that obeys NO_COLOR and is 80 columns wide and plain when it is no terminal."""
+    stream = sys.stderr if stderr else sys.stdout
+    terminal = stream.isatty()
+    return Console(file=stream, width=None if terminal else _NARROW, highlight=False, soft_wrap=not terminal)
+
+
+def emit(command: str, result: Result, human: Callable[[Console, Result], None], output: Output) -> None:
+    """Prints one result: the human view, or `{"schema", "command", "ok": true, "result"}`."""
+    if output is Output.json:
+        _print_json({"schema": SCHEMA, "command": command, "ok": True, "result": result})
+    else:
+        human(console(), result)
+
+
+def emit_error(command: str, error: BmswitchError, output: Output, result: object = None) -> None:
+    """Prints one error; with JSON it goes to stdout, as the one object that the command prints."""
+    if output is Output.json:
+        body: dict[str, Any] = {
+            "kind": error.kind,
+            "exit_code": error.exit_code,
+            "cause": error.cause,
+            "evidence": error.evidence,
+            "consequence": error.consequence,
+            "next": error.next_command,
+        }
+        _print_json({"schema": SCHEMA, "command": command, "ok": False, "error": body, "result": result})
+        return
+    screen = console(stderr=True)
+    screen.print(f"[bold red]error:[/] {_plain(error.cause)}")
+    for label, text in (("seen", error.evidence), ("so", error.consequence), ("next", error.next_command)):
+        if text:
+            screen.print(f"  [bold]{label}:[/] {_plain(text)}")
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """A plain table whose first column is text and the others as they come."""
+    made = Table(title=title, box=None, title_justify="left", pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def count(value: float) -> str:
+    """12,345 or 3.1."""
+    return f"{value:,.1f}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"
+
+
+def size(value: float) -> str:
+    """Bytes as people read them: 1.4 MiB."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+class Progress:
+    """One line on stderr: rewritten in place on a terminal, a plain line every two seconds elsewhere."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._quiet = quiet
+        self._printed = 0.0
+        self._open = False
+
+    def update(self, text: str) -> None:
+        """Shows where the work stands; may be called as often as wanted."""
+        if self._quiet:
+            return
+        now = time.monotonic()
+        if self._terminal:
+            if now - self._printed < 0.1:
+                return
+            sys.stderr.write(f"\r\x1b[2K{text}")
+            self._open = True
+        elif now - self._printed < _PLAIN_INTERVAL:
+            return
+        else:
+            sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+        self._printed = now
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        if self._quiet:
+            return
+        self.close()
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Ends the rewritten line."""
+        if self._open:
+            sys.stderr.write("\r\x1b[2K")
+            self._open = False
+
+
+def _plain(text: str) -> str:
+    """Text as it is: square brackets of evidence are no markup."""
+    return text.replace("[", r"\[")
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+    sys.stdout.flush()

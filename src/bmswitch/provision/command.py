@@ -1,0 +1,65 @@
+"""Builds green with the operator's own command: any tool that can be started from a shell fits."""
+
+import os
+import subprocess
+import time
+
+from bmswitch.model.errors import RefusedError
+from bmswitch.provision.api import BuildRequest
+
+_LAST_LINES = 12
+
+
+def environment(request: BuildRequest) -> dict[str, str]:
+    """The documented variables: all start with `BMSWITCH_`; `BMSWITCH_SERVERS` is `uid=address` separated by spaces."""
+    return {
+        "BMSWITCH_GREEN_URL": request.green_url,
+        "BMSWITCH_GREEN_VERSION": request.green_version,
+        "BMSWITCH_GREEN_KAFKA": request.green_kafka,
+        "BMSWITCH_INSTALLATION_ID": request.installation_id,
+        "BMSWITCH_SERVERS": " ".join(f"{uid}={address}" for uid, address in sorted(request.servers.items())),
+    }
+
+
+class CommandProvisioner:
+    """Runs `argv` once with the documented environment; exit code 0 means built."""
+
+    def __init__(self, argv: list[str], timeout: float) -> None:
+        self._argv = argv
+        self._timeout = timeout
+
+    def build(self, request: BuildRequest) -> str:
+        """Runs the command to its end.
+
+        Raises:
+            RefusedError: it can not be started, ends with another code than 0, or does not end in time.
+        """
+        started = time.monotonic()
+        try:
+            done = subprocess.run(
+                self._argv,
+                env={**os.environ, **environment(request)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=self._timeout,
+                text=True,
+                errors="replace",
+                check=False,
+            )
+        except OSError as error:
+            raise self._refused("can not be started", str(error)) from error
+        except subprocess.TimeoutExpired as error:
+            raise self._refused(f"did not end within {self._timeout:.0f} s", "it was stopped") from error
+        if done.returncode != 0:
+            last = "\n".join(done.stdout.splitlines()[-_LAST_LINES:])
+            raise self._refused(f"ended with exit code {done.returncode}", last)
+        return f"{self._argv[0]} ended well after {time.monotonic() - started:.1f} s"
+
+    def _refused(self, what: str, evidence: str) -> RefusedError:
+        return RefusedError(
+            f"the provisioning command {what}",
+            evidence=evidence,
+            consequence="green is as the command left it; blue was not touched",
+            next_command="mend it and run `bmswitch provision` again",
+        )

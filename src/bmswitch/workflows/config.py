@@ -1,0 +1,258 @@
+"""Reads the configuration file and explains each error by file, line, key, what was expected and the nearest known key."""
+
+import difflib
+import hashlib
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from bmswitch.model.config import Config, EnvoyNode, HaproxyNode, LocalProvision, Secret, Site
+from bmswitch.model.errors import ConfigError
+
+_AT = re.compile(r" - at `(?P<path>[^`]+)`$")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]+)`")
+_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
+_SCHEMA_HINT = "bmswitch config schema"
+
+
+def load_config(path: Path) -> Config:
+    """The file as a `Config`; relative paths in it are taken from the file's own folder.
+
+    Raises:
+        ConfigError: unreadable, not YAML, or not what the types say.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the configuration file {path} can not be read",
+            evidence=str(error),
+            next_command="name another one with -c FILE, or make a lab with `bmswitch lab up`",
+        ) from error
+    node = _compose(text, path)
+    _refuse_duplicates(node, path, "$")
+    data = yaml.safe_load(text)
+    try:
+        config = msgspec.convert(data, Config)
+    except msgspec.ValidationError as error:
+        raise _explain(str(error), node, path) from error
+    _check_secrets(config, node, path)
+    return _with_base(config, path.resolve().parent)
+
+
+def config_hash(config: Config) -> str:
+    """SHA-256 (hex) of the configuration's canonical form: the same meaning gives the same hash."""
+    return hashlib.sha256(msgspec.json.encode(config, order="sorted")).hexdigest()
+
+
+def config_schema() -> dict[str, Any]:
+    """JSON Schema of the configuration file, generated from its types."""
+    return msgspec.json.schema(Config)
+
+
+def read_secret(secret: Secret) -> str:
+    """The secret itself, without the line end.
+
+    Raises:
+        ConfigError: the variable is not set, the file is not readable or open to other users.
+    """
+    if secret.env:
+        value = os.environ.get(secret.env, "")
+        if not value:
+            raise ConfigError(
+                f"the environment variable {secret.env} is not set",
+                evidence="the configuration names it as the place of a secret",
+                next_command=f"export {secret.env}=... and run the command again",
+            )
+        return value
+    path = Path(secret.file)
+    try:
+        mode = path.stat().st_mode
+        value = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"the secret file {path} can not be read", evidence=str(error)) from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(
+            f"the secret file {path} is open to other users",
+            evidence=f"mode {stat.S_IMODE(mode):04o}, expected 0600",
+            next_command=f"chmod 600 {path}",
+        )
+    if not value:
+        raise ConfigError(f"the secret file {path} is empty")
+    return value
+
+
+def _compose(text: str, path: Path) -> yaml.Node:
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(
+            f"{where}: this is not YAML", evidence=str(getattr(error, "problem", None) or error)
+        ) from error
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{path}:1: expected keys and values", evidence="the file is empty or a list")
+    return node
+
+
+def _refuse_duplicates(node: yaml.Node, path: Path, at: str) -> None:
+    """YAML lets a later key silently win: the operator would not see which of two he edits."""
+    if isinstance(node, yaml.SequenceNode):
+        for index, child in enumerate(node.value):
+            _refuse_duplicates(child, path, f"{at}[{index}]")
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: dict[str, int] = {}
+    for key, child in node.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if name in seen:
+            raise ConfigError(
+                f"{path}:{line}: {_pretty(at, name)} is given twice", evidence=f"first in line {seen[name]}"
+            )
+        seen[name] = line
+        _refuse_duplicates(child, path, f"{at}.{name}")
+
+
+def _explain(message: str, root: yaml.Node, path: Path) -> ConfigError:
+    """One msgspec message as file, line, key, expectation and nearest known key."""
+    found = _AT.search(message)
+    at = found["path"] if found else "$"
+    what = message[: found.start()] if found else message
+    node, line = _locate(root, at)
+    hint = ""
+    if unknown := _UNKNOWN.search(what):
+        field = unknown["field"]
+        line = _key_line(node, field) or line
+        known = _known_keys(at, node)
+        nearest = difflib.get_close_matches(field, known, n=1)
+        what = f"{_pretty(at, field)} is no key of the configuration"
+        hint = f"did you mean {nearest[0]}? " if nearest else ""
+        hint += "known here: " + ", ".join(known) if known else ""
+    elif missing := _MISSING.search(what):
+        what = f"{_pretty(at, missing['field'])} is missing"
+    else:
+        what = f"{_pretty(at)}: {what[0].lower()}{what[1:]}"
+    return ConfigError(f"{path}:{line}: {what}", evidence=hint, next_command=_SCHEMA_HINT)
+
+
+def _pretty(at: str, field: str = "") -> str:
+    key = at.removeprefix("$").lstrip(".")
+    return ".".join(part for part in (key, field) if part) or "the file"
+
+
+def _locate(root: yaml.Node, at: str) -> tuple[yaml.Node, int]:
+    """The node that a msgspec path names and its line, as deep as the path can be followed."""
+    node, line = root, root.start_mark.line + 1
+    for name, index in _STEP.findall(at.removeprefix("$")):
+        child = _child(node, name, index)
+        if child is None:
+            break
+        node, line = child
+    return node, line
+
+
+def _child(node: yaml.Node, name: str, index: str) -> tuple[yaml.Node, int] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if str(key.value) == name:
+                return value, key.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode) and index.isdigit() and int(index) < len(node.value):
+        value = node.value[int(index)]
+        return value, value.start_mark.line + 1
+    return None
+
+
+def _key_line(node: yaml.Node, field: str) -> int | None:
+    found = _child(node, field, "")
+    return found[1] if found else None
+
+
+def _known_keys(at: str, node: yaml.Node) -> list[str]:
+    """The keys that the types allow at a path: the schema is walked as the path goes."""
+    schema = config_schema()
+    here: dict[str, Any] = schema
+    for name, index in _STEP.findall(at.removeprefix("$")):
+        here = _resolve(schema, here)
+        here = here.get("properties", {}).get(name, {}) if name else here.get("items", {}) if index else {}
+    options = [_resolve(schema, option) for option in here.get("anyOf", [here])]
+    driver = _child(node, "driver", "")
+    if driver is not None and isinstance(driver[0], yaml.ScalarNode):
+        wanted = driver[0].value
+        options = [
+            o for o in options if o.get("properties", {}).get("driver", {}).get("enum", [wanted])[0] == wanted
+        ]
+    return sorted({key for option in options for key in option.get("properties", {})})
+
+
+def _resolve(schema: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in part:
+        part = schema["$defs"][part["$ref"].rsplit("/", 1)[1]]
+    return part
+
+
+def _check_secrets(config: Config, root: yaml.Node, path: Path) -> None:
+    """Each secret names exactly one place."""
+    places = {
+        "$.blue.token": config.blue.token,
+        "$.green.token": config.green.token,
+        "$.bucket.access_key": config.bucket.access_key,
+        "$.bucket.secret_key": config.bucket.secret_key,
+    }
+    for at, secret in places.items():
+        if bool(secret.env) == bool(secret.file):
+            _, line = _locate(root, at)
+            raise ConfigError(
+                f"{path}:{line}: {_pretty(at)} must name exactly one of env and file",
+                evidence="secrets never stand in the configuration itself",
+            )
+
+
+def _with_base(config: Config, base: Path) -> Config:
+    """Relative paths of the file are relative to the file, whatever the folder the command runs in."""
+    replace = msgspec.structs.replace
+
+    def absolute(value: str) -> str:
+        return str(base / value) if value else value
+
+    def secret(value: Secret) -> Secret:
+        return replace(value, file=absolute(value.file))
+
+    def argv(value: list[str] | None) -> list[str] | None:
+        """A program named with a slash is a path; a bare name is found on PATH."""
+        return [absolute(value[0]), *value[1:]] if value and "/" in value[0] else value
+
+    def site(value: Site) -> Site:
+        core = value.core
+        return replace(
+            value,
+            token=secret(value.token),
+            tls=replace(value.tls, ca_file=absolute(value.tls.ca_file)),
+            kafka=replace(value.kafka, create_topics=argv(value.kafka.create_topics)),
+            core=replace(core, stop=argv(core.stop), start=argv(core.start), kick=argv(core.kick)),
+        )
+
+    def proxy(value: HaproxyNode | EnvoyNode) -> HaproxyNode | EnvoyNode:
+        if isinstance(value, EnvoyNode):
+            return replace(value, gate=absolute(value.gate))
+        return replace(value, socket=absolute(value.socket), map_file=absolute(value.map_file))
+
+    provision = config.provision
+    bucket = config.bucket
+    return replace(
+        config,
+        run_dir=absolute(config.run_dir),
+        blue=site(config.blue),
+        green=site(config.green),
+        bucket=replace(bucket, access_key=secret(bucket.access_key), secret_key=secret(bucket.secret_key)),
+        proxies=[proxy(node) for node in config.proxies],
+        provision=replace(provision, directory=absolute(provision.directory))
+        if isinstance(provision, LocalProvision)
+        else replace(provision, command=argv(provision.command) or provision.command),
+    )
