@@ -38,7 +38,9 @@ class BmswitchError(Exception):
     exit_code: ClassVar[int] = 1
     default_consequence: ClassVar[str] = "nothing was changed"
 
-    def __init__(self, cause: str, *, evidence: str = "", consequence: str = "", next_command: str = "") -> None:
+    def __init__(
+        self, cause: str, *, evidence: str = "", consequence: str = "", next_command: str = ""
+    ) -> None:
         super().__init__(cause)
         self.cause = cause
         self.evidence = evidence

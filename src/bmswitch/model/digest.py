@@ -1,0 +1,67 @@
+"""Hashes of items and containers for the proof: normalised values, order-independent sums (design: parity).
+
+A container's digest is the sum modulo 2^128 of its items' hashes, so it can be kept current item by item and does not
+depend on the order in which items are read.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+import msgspec
+
+MASK = (1 << 128) - 1
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class Print(NamedTuple):
+    """What is remembered of one item: `signals` are compared by name, `digest` stands for its normalised value."""
+
+    signals: tuple[tuple[str, int | str | None], ...]
+    digest: int
+
+
+def normalise(value: Json, ignored: Collection[str] = (), *, ordered: bool = False) -> Json:
+    """The value without what may differ between two equal items.
+
+    Nulls and empty lists or objects are dropped (each version writes others), `ignored` names fields by dotted path
+    (`contactInfos.identification.photo`; lists add nothing to the path), and lists are sorted unless `ordered`.
+    """
+    return _normalise(value, frozenset(ignored), "", ordered=ordered)
+
+
+def _normalise(value: Json, ignored: frozenset[str], prefix: str, *, ordered: bool) -> Json:
+    if isinstance(value, dict):
+        kept: dict[str, Json] = {}
+        for name, part in value.items():
+            where = prefix + name
+            if part is None or where in ignored:
+                continue
+            clean = _normalise(part, ignored, where + ".", ordered=ordered)
+            if clean is not None:
+                kept[name] = clean
+        return kept or None
+    if isinstance(value, list):
+        parts = [_normalise(part, ignored, prefix, ordered=ordered) for part in value]
+        if not ordered and len(parts) > 1:
+            parts.sort(key=_encode)
+        return parts or None
+    return value
+
+
+def value_digest(value: Json) -> int:
+    """128-bit hash of a normalised value."""
+    return int.from_bytes(hashlib.blake2b(_encode(value), digest_size=16).digest(), "big")
+
+
+def item_hash(uid: str, printed: Print) -> int:
+    """128-bit hash of one item: its uid, its signals and its value."""
+    text = _encode([uid, printed.signals, f"{printed.digest:032x}"])
+    return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")
+
+
+def container_digest(items: Iterable[tuple[str, Print]]) -> int:
+    """Sum of the items' hashes modulo 2^128: the same in any order, 0 for an empty container."""
+    return sum(item_hash(uid, printed) for uid, printed in items) & MASK

@@ -1,0 +1,52 @@
+"""The verdict of a proof and what it rests on (`proof.json`)."""
+
+from typing import Literal
+
+import msgspec
+
+SCHEMA = 1
+
+Verdict = Literal["equal", "different", "unknown"]
+Position = dict[str, list[int]]
+"""Topic of blue to the end offset of each partition."""
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """One proof: green equals blue, or not, or it can not be said, as of `position` of blue's log.
+
+    `differences` counts unexplained ones, `known_differences` those that the clone can not avoid, `unsettled` items that
+    changed faster than they could be read. `at` is epoch seconds. `not_proved` names what was not read.
+    """
+
+    plan_id: str
+    verdict: Verdict
+    at: float
+    position: Position
+    containers: int
+    items: int
+    bodies: int
+    bodies_read: int
+    differences: int
+    known_differences: int
+    unsettled: int
+    seconds: float
+    not_proved: list[str]
+    dimensions: dict[str, "Counts"] = {}
+    known_reasons: dict[str, int] = {}
+    schema: int = SCHEMA
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one dimension: places and items read, differences unexplained and known."""
+
+    places: int = 0
+    items: int = 0
+    differences: int = 0
+    known: int = 0
+
+
+def verdict_of(*, differences: int, unsettled: int) -> Verdict:
+    """A difference is certain even when something else is not known; equal needs everything known."""
+    if differences:
+        return "different"
+    return "unknown" if unsettled else "equal"

@@ -1,0 +1,32 @@
+"""What a running `replicate` says about itself in `<run_dir>/replicate.json`: read by status, plan and the switch."""
+
+from typing import Literal
+
+import msgspec
+
+Phase = Literal["starting", "copying", "cloning", "caught_up", "stopped", "failed"]
+
+
+class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One moment of the replication. Times are epoch seconds, rates per second, lag in records and in seconds.
+
+    `positions` is per topic and partition the next offset of blue that green's Kafka has not acknowledged yet;
+    `ends` are blue's end offsets as last seen. `quarantined` counts the parked records of this run directory.
+    `updated_at` older than a few seconds means that the process is gone, whatever `phase` says.
+    """
+
+    plan_id: str
+    pid: int
+    phase: Phase
+    started_at: float
+    updated_at: float
+    records: int = 0
+    bytes: int = 0
+    records_per_second: float = 0.0
+    lag_records: int = 0
+    lag_seconds: float = 0.0
+    positions: dict[str, list[int]] = {}
+    ends: dict[str, list[int]] = {}
+    quarantined: int = 0
+    clone_task: str = ""
+    error: str = ""
