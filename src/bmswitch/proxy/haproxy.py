@@ -1,0 +1,180 @@
+"""Drives one HAProxy 2.6 or newer by its map: the file first, then every worker, then a look at all (proxy-cutover.md 5).
+
+HAProxy knows no fence: it is the map's third key, and a lock file beside the map makes compare and set one step.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from bmswitch.model.config import Colour, HaproxyNode
+from bmswitch.model.errors import RefusedError, UnknownError, UnreachableError
+from bmswitch.proxy.api import InFlight, NodeState
+from bmswitch.proxy.files import replace_file
+from bmswitch.proxy.haproxy_render import map_text
+from bmswitch.proxy.haproxy_socket import CutMap, MasterSocket, read_map_file
+from bmswitch.proxy.layout import HOLD_CAP_MS
+
+_LOOK: Final = 0.01
+
+
+class HaproxyProxy:
+    """One HAProxy as a `ProxyNode`; must run on the same machine, with the right to write the map file.
+
+    Args:
+        node: its part of the configuration.
+        timeout: seconds for each question to the master socket, and for the lock.
+    """
+
+    def __init__(self, node: HaproxyNode, *, timeout: float = 2.0) -> None:
+        self._node = node
+        self._file = Path(node.map_file)
+        self._master = MasterSocket(node.socket, node.map_file, timeout=timeout)
+        self._timeout = timeout
+
+    @property
+    def name(self) -> str:
+        """As in the configuration."""
+        return self._node.name
+
+    def read(self) -> NodeState:
+        """Colour, hold and fence; the colour is `unknown` when the file and any worker, old or new, differ.
+
+        Raises:
+            UnreachableError, UnknownError: no answer, or none that is understood.
+        """
+        with self._alone():
+            found = [read_map_file(self._file), *self._master.maps().values()]
+        until = max(one.hold_until_ms for one in found)
+        held = until if until > _wall_ms() else 0
+        fence = max(one.fence for one in found)
+        if any(one != found[0] for one in found):
+            return NodeState("unknown", held, fence)
+        return NodeState(_colour(found[0].active), held, fence)
+
+    def hold(self, until_ms: int, fence: int) -> None:
+        """In force in every worker when it returns; cut to 10 s from now.
+
+        Raises:
+            UnreachableError, UnknownError, RefusedError: no answer or no effect; an old fence.
+        """
+        until = min(until_ms, _wall_ms() + HOLD_CAP_MS)
+        self._change(fence, "hold", hold_until_ms=until)
+
+    def flip(self, colour: Colour, fence: int) -> None:
+        """Every worker uses `colour` when it returns.
+
+        Raises:
+            UnreachableError, UnknownError, RefusedError: no answer or no effect; an old fence.
+        """
+        self._change(fence, "flip", active=colour)
+
+    def release(self, fence: int) -> None:
+        """No worker holds any more when it returns; what was held goes on within 35 ms.
+
+        Raises:
+            UnreachableError, UnknownError, RefusedError: no answer or no effect; an old fence.
+        """
+        self._change(fence, "release", hold_until_ms=0)
+
+    def in_flight(self, colour: Colour) -> InFlight:
+        """Requests and connections in the backends of `colour`, in all workers.
+
+        Raises:
+            UnreachableError, UnknownError: no answer, or a backend that HAProxy does not know.
+        """
+        sessions = self._master.sessions()
+        http, tcp = self._node.backends.get(colour, []), self._node.tcp_backends.get(colour, [])
+        strange = [name for name in [*http, *tcp] if name not in sessions]
+        if strange:
+            raise UnknownError(
+                f"proxy node {self.name} has no backend {strange[0]}",
+                evidence=f"it has {', '.join(sorted(sessions))}",
+                next_command="correct `backends` and `tcp_backends` of this node in the configuration",
+            )
+        return InFlight(sum(sessions[name] for name in http), sum(sessions[name] for name in tcp))
+
+    def close(self) -> None:
+        """Nothing is kept open between calls."""
+
+    def _change(self, fence: int, verb: str, *, active: str = "", hold_until_ms: int | None = None) -> None:
+        """One change under the lock; the fence travels with it, ahead of the effect."""
+        with self._alone():
+            before = read_map_file(self._file)
+            seen = max([before.fence, *(one.fence for one in self._master.maps().values())])
+            if fence < seen:
+                raise RefusedError(
+                    f"proxy node {self.name} refuses to {verb}: a newer run has been here",
+                    evidence=f"fence {fence} is older than {seen}",
+                    next_command="look at `bmswitch status`: another run holds the proxy",
+                )
+            until = before.hold_until_ms if hold_until_ms is None else hold_until_ms
+            wanted = CutMap(active or before.active, until, fence)
+            text = map_text(_known(wanted.active), hold_until_ms=until, fence=fence)
+            replace_file(self._file, text, durable=bool(active))  # a lease is shorter than a reboot
+            self._master.set_map(
+                {"fence": str(fence), "active": wanted.active, "hold_until": str(wanted.hold_until_ms)}
+            )
+            self._confirm(wanted, verb)
+
+    def _confirm(self, wanted: CutMap, verb: str) -> None:
+        """Reads every worker back; one that a reload has just started may have read the file before the change."""
+        strange = {pid: one for pid, one in self._master.maps().items() if one != wanted}
+        if strange:
+            raise UnreachableError(
+                f"not every worker of proxy node {self.name} followed the {verb}",
+                evidence=str({pid: msgspec.structs.asdict(one) for pid, one in strange.items()}),
+                consequence="the node is in an unknown state; a hold that was set ends by itself",
+                next_command="do not reload HAProxy during a switch; repeat the step",
+            )
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """The lock beside the map: nobody changes it meanwhile."""
+        path = self._file.with_name(self._file.name + ".lock")
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UnreachableError(f"the lock {path} can not be opened", evidence=str(error)) from error
+        try:
+            self._take(descriptor, path)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _take(self, descriptor: int, path: Path) -> None:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise UnreachableError(f"another process keeps the lock {path}") from None
+                time.sleep(_LOOK)
+            else:
+                return
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _colour(word: str) -> Colour | Literal["unknown"]:
+    return "blue" if word == "blue" else "green" if word == "green" else "unknown"
+
+
+def _known(word: str) -> Colour:
+    colour = _colour(word)
+    if colour != "unknown":
+        return colour
+    raise UnknownError(
+        "the map names no colour: there is nothing to keep",
+        evidence=f"active is {word!r}",
+        next_command="flip first, or write the map file again",
+    )
