@@ -1,0 +1,94 @@
+"""The lab's `bmswitch.yaml`: what an operator would write for two sites, one bucket and one proxy node."""
+
+import msgspec
+import yaml
+
+from bmswitch.lab.supervisor import kafka_embedded, proxy
+from bmswitch.lab.supervisor.layout import ADDRESSES, BUCKET, SERVER_UID, SHARED_ADDRESS, VERSIONS, Layout
+from bmswitch.lab.supervisor.state import State
+from bmswitch.model.config import (
+    Bucket,
+    Budgets,
+    Colour,
+    Config,
+    Core,
+    Kafka,
+    LocalProvision,
+    Replication,
+    Secret,
+    Site,
+)
+
+_HEADING = """# Configuration of this lab, written by `bmswitch lab up`. Paths are relative to this file.
+# What each key means: `bmswitch config schema`.
+"""
+
+
+def write_config(layout: Layout, state: State) -> None:
+    """Writes it, leaving out what has its default."""
+    layout.config.write_text(
+        _HEADING
+        + yaml.safe_dump(_told(build(layout, state)), sort_keys=False, default_flow_style=None, width=100),
+        encoding="utf-8",
+    )
+
+
+def build(layout: Layout, state: State) -> Config:
+    """The configuration as types; the budgets suit a small machine that carries both sites and their load."""
+    return Config(
+        version=1,
+        run_dir="run",
+        blue=_site(layout, state, "blue"),
+        green=_site(layout, state, "green"),
+        servers={SERVER_UID: ADDRESSES["green"]},
+        bucket=Bucket(
+            endpoint=f"http://{SHARED_ADDRESS}:{state.ports['s3']}",
+            name=BUCKET,
+            access_key=Secret(file="secrets/s3.access"),
+            secret_key=Secret(file="secrets/s3.secret"),
+        ),
+        proxies=[proxy.node(state)],
+        provision=LocalProvision(directory="."),
+        replication=Replication(caught_up_timeout=300.0, clone_workers=2),
+        budgets=Budgets(
+            hold=8.0, lease=3.0, drain=2.0, barrier=3.0, fence=4.0, prove=3.0, promote=3.0, soak=5.0
+        ),
+    )
+
+
+def _site(layout: Layout, state: State, colour: Colour) -> Site:
+    create = kafka_embedded.create_command(layout, colour) if state.kafka == "embedded" else None
+    return Site(
+        url=f"http://{ADDRESSES[colour]}:{state.ports[f'{colour}_http']}",
+        token=Secret(file=f"secrets/{colour}.token"),
+        version=VERSIONS[colour],
+        kafka=Kafka(bootstrap=state.bootstraps[colour], create_topics=create),
+        installation_id=state.installation_id,
+        core=Core(
+            stop=[f"{colour}/stop-core"],
+            start=[f"{colour}/start-core"],
+            kick=[f"{colour}/kick-sessions"],
+            timeout=20.0,
+        ),
+    )
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    return field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+
+
+def _told(value: object) -> object:
+    """As plain data, without what has its default (the tag of a driver stays)."""
+    if isinstance(value, msgspec.Struct):
+        info = type(value).__struct_config__
+        told: dict[str, object] = {info.tag_field: info.tag} if info.tag_field else {}
+        for field in msgspec.structs.fields(value):
+            given = getattr(value, field.name)
+            if field.required or given != _default(field):
+                told[field.name] = _told(given)
+        return told
+    if isinstance(value, dict):
+        return {key: _told(given) for key, given in value.items()}
+    if isinstance(value, list):
+        return [_told(given) for given in value]
+    return value
