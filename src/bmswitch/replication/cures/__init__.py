@@ -1,1 +1,1 @@
-"""Pure functions record -> records, one file each, named after what it prevents."""
+"""What makes BlueMind's own clone fail, lose or do harm, cured in the stream: one file each (docs/cures.md)."""

@@ -1,0 +1,5 @@
+"""`python -m bmswitch` is `bmswitch`."""
+
+from bmswitch.cli.main import main
+
+main()

@@ -1,0 +1,81 @@
+"""`bmswitch plan`: what would be done, what stands in the way."""
+
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
+from bmswitch.cli.render import Output, count, emit, table
+from bmswitch.model.plan import Level, Plan
+
+_STYLE = {Level.passed: "green", Level.warn: "yellow", Level.stop: "bold red", Level.unknown: "bold magenta"}
+
+
+def plan(
+    config: ConfigFile = Path("bmswitch.yaml"), plan: PlanFile = None, output: OutputOption = Output.human
+) -> None:
+    """Read both sides, ask every guard, write the plan file. Changes nothing on either side."""
+    from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- help stays fast
+    from bmswitch.workflows.plan import default_plan_path, make_plan, save_plan  # noqa: PLC0415 -- the same
+
+    loaded = load_config(config)
+    made = make_plan(loaded)
+    path = plan or default_plan_path(loaded)
+    save_plan(made, path)
+    emit("plan", made, lambda screen, p: _show(screen, p, path), output)
+    if made.stops:
+        raise typer.Exit(8)
+
+
+def _show(screen: Console, plan: Plan, path: Path) -> None:
+    screen.print(
+        f"[bold]Plan {plan.id}[/]: BlueMind {plan.blue.version} to {plan.green.version or 'a new green'}"
+    )
+    _show_sites(screen, plan)
+    _show_steps(screen, plan)
+    _show_findings(screen, plan)
+    if plan.stops:
+        screen.print(f"\n[bold red]{len(plan.stops)} thing(s) stand in the way.[/] Mend them and plan again.")
+    else:
+        screen.print("\nNothing stands in the way. Written to", str(path))
+        screen.print("next: bmswitch provision")
+
+
+def _show_sites(screen: Console, plan: Plan) -> None:
+    rows = table("", "blue", "green")
+    rows.add_row("core", plan.blue.url, plan.green.url)
+    rows.add_row("version", plan.blue.version, plan.green.version or "not there yet")
+    rows.add_row("domains", ", ".join(plan.blue.domains), ", ".join(plan.green.domains) or "-")
+    rows.add_row("servers", _pairs(plan.blue.servers), _pairs(plan.green.servers) or "-")
+    rows.add_row("log", f"{len(plan.blue.topics)} topics, {count(plan.volume.total_records)} records",
+                 f"{len(plan.green.topics)} topics")  # fmt: skip
+    rows.add_row("bodies", count(plan.volume.bodies), "the same bucket")
+    screen.print(rows)
+
+
+def _show_steps(screen: Console, plan: Plan) -> None:
+    screen.print("\n[bold]In this order[/]")
+    for number, step in enumerate(plan.steps, 1):
+        screen.print(f" {number}. bmswitch {step.command}: {step.does}")
+        screen.print(f"    clients {step.clients}; undone by {step.undone_by}", style="dim")
+
+
+def _show_findings(screen: Console, plan: Plan) -> None:
+    screen.print("\n[bold]Guards[/]")
+    for finding in plan.findings:
+        style = _STYLE[finding.level]
+        screen.print(f" [{style}]{finding.level.value:<7}[/] {finding.cause}", soft_wrap=True)
+        if finding.level is Level.passed:
+            continue
+        for label, text in (
+            ("seen", finding.evidence),
+            ("so", finding.consequence),
+            ("next", finding.command),
+        ):
+            if text:
+                screen.print(f"         {label}: {text}", soft_wrap=True)
+
+
+def _pairs(values: dict[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(values.items()))

@@ -1,0 +1,120 @@
+"""`bmswitch replicate`: copies blue's log to green and keeps it there."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
+from bmswitch.cli.render import Output, Progress, count, emit, size
+
+if TYPE_CHECKING:
+    from bmswitch.model.status import ReplicateStatus
+    from bmswitch.workflows.replicate import Replicated
+
+
+class Until(StrEnum):
+    """When to end by itself."""
+
+    caught_up = "caught-up"
+
+
+def replicate(
+    config: ConfigFile = Path("bmswitch.yaml"),
+    plan: PlanFile = None,
+    until: Annotated[
+        Until | None, typer.Option("--until", help="End with 0 once green is caught up.", show_default=False)
+    ] = None,
+    *,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until told to stop (the default).", show_default=False)
+    ] = False,
+    output: OutputOption = Output.human,
+) -> None:
+    """Copy blue's log to green's Kafka, keep it there, and have green restore itself from it."""
+    from bmswitch.workflows.config import load_config  # noqa: PLC0415 - keeps other commands' start quick
+    from bmswitch.workflows.plan import check_fresh, load_plan, refuse_stops  # noqa: PLC0415 - the same
+    from bmswitch.workflows.replicate import run_replicate  # noqa: PLC0415 - the same
+
+    if follow and until:
+        raise typer.BadParameter("--follow and --until exclude each other")
+    settings = load_config(config)
+    planned = load_plan(settings, plan)
+    check_fresh(planned, settings)
+    refuse_stops(planned)
+    progress = Progress()
+    with _stopped_by_signals() as stop:
+        try:
+            result = run_replicate(
+                settings,
+                planned,
+                until_caught_up=until is not None,
+                tell=lambda status: progress.update(_line(status)),
+                stop=stop,
+            )
+        finally:
+            progress.close()
+    emit("replicate", result, _human, output)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """SIGTERM and SIGINT ask for an orderly end; a second one does what it always does."""
+    stop = threading.Event()
+    before: dict[int, Any] = {}
+
+    def ask(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, before[number])
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for signalled, handler in before.items():
+            signal.signal(signalled, handler)
+
+
+def _line(status: "ReplicateStatus") -> str:
+    """One line: phase, records, rate, lag, time left."""
+    parts = [
+        status.phase.replace("_", " "),
+        f"{count(status.records)} records",
+        f"{count(round(status.records_per_second))}/s",
+        f"{size(status.bytes)}",
+        f"lag {count(status.lag_records)}",
+    ]
+    if status.lag_records and status.phase == "copying" and status.records_per_second > 0:
+        parts.append(f"{_duration(status.lag_records / status.records_per_second)} left")
+    elif status.lag_records:
+        parts.append(f"{status.lag_seconds:.1f} s behind")
+    if status.quarantined:
+        parts.append(f"{count(status.quarantined)} in quarantine")
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _human(console: Console, result: "Replicated") -> None:
+    rate = f"{count(round(result.records_per_second))} records/s"
+    console.print(
+        f"copied {count(result.records)} records ({size(result.bytes)}) of {len(result.topics)} topics "
+        f"in {_duration(result.seconds)}: {rate}"
+    )
+    if result.quarantined:
+        console.print(f"{count(result.quarantined)} records could not be understood: see quarantine.ndjson")
+    if result.switched:
+        console.print("green leads now: the copy has ended for good")
+    elif result.caught_up:
+        console.print("green was caught up: a nonce written on blue was read on green in every partition")

@@ -1,0 +1,67 @@
+"""`bmswitch status`: where everything stands, or wait until green is caught up."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from bmswitch.cli.options import ConfigFile, OutputOption
+from bmswitch.cli.render import Output, count, emit, table
+
+if TYPE_CHECKING:
+    from bmswitch.workflows.overview import Overview
+
+
+class Goal(StrEnum):
+    """What can be waited for."""
+
+    caught_up = "caught-up"
+
+
+def status(
+    config: ConfigFile = Path("bmswitch.yaml"),
+    *,
+    wait: Annotated[
+        Goal | None, typer.Option("--wait", help="End with 0 once that is so.", show_default=False)
+    ] = None,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.0, help="Seconds to wait.")] = 600.0,
+    output: OutputOption = Output.human,
+) -> None:
+    """Show both cores, the proxies, the copy, the last proof, the switch."""
+    from bmswitch.workflows.config import load_config  # noqa: PLC0415 - help stays fast
+    from bmswitch.workflows.overview import overview, wait_caught_up  # noqa: PLC0415 - the same
+
+    settings = load_config(config)
+    if wait is not None:
+        wait_caught_up(settings, timeout)
+    emit("status", overview(settings), _show, output)
+
+
+def _show(screen: Console, seen: "Overview") -> None:
+    shown = table("part", "state")
+    shown.add_row("blue's core", seen.blue)
+    shown.add_row("green's core", seen.green)
+    for node in seen.nodes:
+        held = f", held until {node.hold_until_ms} (epoch ms)" if node.hold_until_ms else ""
+        state = f"points at {node.colour}{held}, fence {node.fence}" if node.seen else "does not answer"
+        shown.add_row(f"proxy {node.name}", state)
+    copy = seen.replication
+    if copy is None:
+        shown.add_row("replicate", "never ran in this run folder")
+    else:
+        alive = "" if copy.alive else " (its process is gone)"
+        shown.add_row(
+            "replicate", f"{copy.phase}{alive}, {count(copy.records)} records, lag {count(copy.lag_records)}"
+        )
+    proof = seen.proof
+    shown.add_row(
+        "last proof", f"{proof.verdict}, {proof.age} s ago, {count(proof.items)} items" if proof else "none"
+    )
+    shown.add_row("switch", seen.journal_error or seen.switch)
+    if seen.last is not None:
+        last = f"{seen.last.kind} {seen.last.verb}".strip()
+        shown.add_row("last journal line", f"{seen.last.at[:19]} {seen.last.phase}: {last}")
+    screen.print(shown)
+    screen.print(f"traffic is on {seen.serving}")

@@ -1,0 +1,184 @@
+"""The shared bucket of mail bodies, read only: presence, listing, content (change-log.md 7, traffic-and-objects.md B).
+
+A body's key is the lower-case SHA-1 of its decompressed bytes; the object is one zstd frame that states neither size nor
+checksum, so the only check of its content is to decompress and hash it.
+"""
+
+import hashlib
+import re
+import ssl
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, cast
+from urllib.parse import urlsplit
+
+import urllib3
+import zstandard
+from minio import Minio
+from minio.error import InvalidResponseError, MinioException, S3Error
+from urllib3.exceptions import HTTPError
+
+from bmswitch.model.errors import AccessError, BmswitchError, UnknownError, UnreachableError
+
+_BODY_KEY = re.compile(r"^[0-9a-f]{40}$")
+_DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AllAccessDisabled"})
+_ABSENT = frozenset({"NoSuchKey", "NoSuchObject", "NotFound", "ResourceNotFound"})
+_PARALLEL = 16
+_CHUNK = 1 << 16
+MAX_BODY = 512 * 1024 * 1024
+"""Largest decompressed body, in bytes: a frame that grows beyond it is taken for damaged."""
+LIST_FROM = 2000
+"""From so many guids on, one listing is cheaper than a HEAD for each."""
+
+
+class Bucket:
+    """The bucket at `endpoint`. Thread-safe. `timeout` (seconds) bounds each request.
+
+    Raises (every method):
+        UnreachableError: no connection, or no answer in time.
+        AccessError: keys refused.
+        UnknownError: any other refusal.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        name: str,
+        access: str,
+        secret: str,
+        region: str = "us-east-1",
+        *,
+        verify: bool | str = True,
+        timeout: float = 10.0,
+    ) -> None:
+        self.name = name
+        self._endpoint = endpoint
+        url = urlsplit(endpoint)
+        self._pool = _pool(secure=url.scheme == "https", verify=verify, timeout=timeout)
+        self._client = Minio(
+            endpoint=url.netloc,
+            access_key=access,
+            secret_key=secret,
+            secure=url.scheme == "https",
+            region=region,
+            http_client=self._pool,
+        )
+
+    def close(self) -> None:
+        """Frees the sockets."""
+        self._pool.clear()
+
+    def check(self) -> None:
+        """Proves that the bucket is there and that our keys may list it."""
+        try:
+            there = self._client.bucket_exists(self.name)
+            if there:
+                next(iter(self._client.list_objects(self.name, recursive=True)), None)
+        except (MinioException, HTTPError, OSError) as error:
+            raise self._told("check", error) from error
+        if not there:
+            raise UnknownError(
+                f"the bucket {self.name} does not exist",
+                evidence=self._endpoint,
+                next_command="compare bucket.name with blue's sysconf key sds_s3_bucket",
+            )
+
+    def bodies(self) -> Iterator[str]:
+        """Guids of all bodies, in key order; documents (`doc-fs-*`, `sds-*`) are left out."""
+        try:
+            for found in self._client.list_objects(self.name, recursive=True):
+                key = found.object_name
+                if key is not None and _BODY_KEY.match(key):
+                    yield key
+        except (MinioException, HTTPError, OSError) as error:
+            raise self._told("list", error) from error
+
+    def missing(self, guids: Iterable[str], *, list_from: int = LIST_FROM) -> set[str]:
+        """Those of `guids` that are no object: by one HEAD each when few, by listing when many."""
+        wanted = set(guids)
+        if len(wanted) >= list_from:
+            for guid in self.bodies():
+                wanted.discard(guid)
+            return wanted
+        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="head") as pool:
+            ordered = sorted(wanted)
+            return {
+                guid for guid, there in zip(ordered, pool.map(self._there, ordered), strict=True) if not there
+            }
+
+    def verify_body(self, guid: str) -> bool:
+        """True when the object's decompressed bytes have the SHA-1 that its name says; False when it is damaged or absent.
+
+        Streaming: memory does not depend on the body's size.
+        """
+        answer = None
+        try:
+            answer = self._client.get_object(self.name, guid)
+            return _digest(cast("IO[bytes]", answer)) == guid
+        except S3Error as error:
+            if error.code in _ABSENT:
+                return False
+            raise self._told(f"get {guid}", error) from error
+        except (MinioException, HTTPError, OSError) as error:
+            # rclone answers `text/xml`, which the library does not take for an S3 error: ask by HEAD what it meant.
+            if isinstance(error, InvalidResponseError) and not self._there(guid):
+                return False
+            raise self._told(f"get {guid}", error) from error
+        finally:
+            if answer is not None:
+                answer.close()
+                answer.release_conn()
+
+    def _there(self, guid: str) -> bool:
+        try:
+            self._client.stat_object(self.name, guid)
+        except S3Error as error:
+            if error.code in _ABSENT:
+                return False
+            raise self._told(f"head {guid}", error) from error
+        except (MinioException, HTTPError, OSError) as error:
+            raise self._told(f"head {guid}", error) from error
+        return True
+
+    def _told(self, what: str, error: Exception) -> BmswitchError:
+        """The error an operator sees; never the library's own text, which can carry a signed address."""
+        place = f"bucket {self.name} at {self._endpoint}"
+        if isinstance(error, S3Error):
+            if error.code in _DENIED:
+                return AccessError(f"{place} refuses our keys", evidence=f"{what}: {error.code}")
+            return UnknownError(f"{place} can not be read", evidence=f"{what}: {error.code}")
+        return UnreachableError(f"{place} does not answer", evidence=f"{what}: {type(error).__name__}")
+
+
+def _digest(source: IO[bytes]) -> str | None:
+    """SHA-1 of the decompressed content; None when it is no zstd frame or grows beyond MAX_BODY.
+
+    A frame that was cut gives fewer bytes, so another SHA-1.
+    """
+    digest, size = hashlib.sha1(usedforsecurity=False), 0
+    try:
+        with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(source) as plain:
+            while chunk := plain.read(_CHUNK):
+                size += len(chunk)
+                if size > MAX_BODY:
+                    return None
+                digest.update(chunk)
+    except zstandard.ZstdError:
+        return None
+    return digest.hexdigest()
+
+
+def _pool(*, secure: bool, verify: bool | str, timeout: float) -> urllib3.PoolManager:
+    """Connections with deadlines; minio's own default waits five minutes."""
+    context = None
+    if secure:
+        context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+        if verify is False:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+    return urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=min(3.0, timeout), read=timeout),
+        maxsize=_PARALLEL,
+        retries=urllib3.Retry(total=2, backoff_factor=0.1, status_forcelist=[502, 503, 504]),
+        ssl_context=context,
+    )

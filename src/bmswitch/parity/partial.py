@@ -1,0 +1,79 @@
+"""The proof of what was touched only: reads the touched items on both sides; its cost depends on the changes alone."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from bmswitch.model.differences import Difference, Place
+from bmswitch.parity.directory import read_directory
+from bmswitch.parity.read import Wanted
+from bmswitch.parity.sides import COUNT, Sides
+from bmswitch.parity.suspects import Suspects, explained, suspects_of
+from bmswitch.parity.touched import Touched
+
+__all__ = ["COUNT", "Compared", "compare", "details", "learn_kinds"]
+
+
+@dataclass
+class Compared:
+    """Suspects of the places read, by place, the bodies that their records name, and how much was read."""
+
+    suspects: dict[Place, Suspects] = field(default_factory=dict)
+    guids: dict[str, Place] = field(default_factory=dict)
+    places: int = 0
+    items: int = 0
+
+    @property
+    def left(self) -> Touched:
+        """The suspects as what has to be read again."""
+        return Touched(
+            {place: {uid: ids for uid, (_, ids) in items.items()} for place, items in self.suspects.items()}
+        )
+
+
+async def learn_kinds(sides: Sides, touched: Touched) -> None:
+    """Reads the kind of each touched owner that is not known yet: one call per side and domain."""
+    domains = {place.domain for place in touched.places}
+    for domain in domains:
+        sides.kinds.setdefault((domain, domain), "DOMAIN")
+        missing = {uid for uid in touched.owners(domain) if (domain, uid) not in sides.kinds}
+        if not missing:
+            continue
+        wanted = Wanted(dict.fromkeys(missing, ()))
+        async with asyncio.TaskGroup() as group:
+            reads = [
+                group.create_task(read_directory(bulk, domain, wanted)) for bulk in (sides.green, sides.blue)
+            ]
+        for read in reads:
+            for entry in read.result()[1].values():
+                sides.kinds[domain, entry.uid] = entry.kind
+
+
+async def compare(sides: Sides, touched: Touched) -> Compared:
+    """Both sides of every touched place; as many at a time as the readers' own limits allow."""
+    await learn_kinds(sides, touched)
+    found = Compared()
+
+    async def one(place: Place) -> None:
+        pair = await sides.pair(place, touched.wanted(place))
+        found.places += 1
+        found.items += len(pair.blue.prints)
+        for guid in pair.blue.guids:
+            found.guids.setdefault(guid, place)
+        suspects = suspects_of(pair)
+        if suspects:
+            found.suspects[place] = suspects
+
+    async with asyncio.TaskGroup() as group:
+        for place in touched.places:
+            group.create_task(one(place))
+    return found
+
+
+async def details(sides: Sides, touched: Touched) -> list[Difference]:
+    """Every difference of the touched places, read once more with values."""
+    found: list[Difference] = []
+    for place in touched.places:
+        pair = await sides.pair(place, touched.wanted(place, keep=True))
+        for uid in sorted(pair.suspects):
+            found += explained(pair, uid)
+    return found

@@ -1,0 +1,51 @@
+"""What a proof found, put together: counts by dimension and everything that was not read, by name."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from bmswitch.model.differences import Difference
+from bmswitch.model.proof import Counts
+from bmswitch.parity.full import Seen
+from bmswitch.parity.sides import Sides
+from bmswitch.parity.tables import KINDS, NEVER_PROVED
+
+_DIMENSION = {
+    "dir": "directory",
+    "entry": "entries",
+    "side": "side data",
+    "containers": "containers",
+    "containers_meta": "access and settings",
+}
+
+
+def dimensions(seen: Seen, found: Iterable[Difference]) -> dict[str, Counts]:
+    """Places, items and differences of each dimension, in the order in which they were first met."""
+    unexplained, known = Counter[str](), Counter[str]()
+    for one in found:
+        name = _DIMENSION.get(one.type, one.type)
+        (known if one.known else unexplained)[name] += 1
+    names = list(seen.tallies) + sorted((unexplained.keys() | known.keys()) - seen.tallies.keys())
+    return {
+        name: Counts(
+            places=seen.tallies[name].places if name in seen.tallies else 0,
+            items=seen.tallies[name].items if name in seen.tallies else 0,
+            differences=unexplained[name],
+            known=known[name],
+        )
+        for name in names
+    }
+
+
+def not_proved(sides: Sides, *, bodies_named: int, bodies_opened: int) -> list[str]:
+    """What this proof did not read, by name."""
+    found = [f"items of {name} (no restorer, or not known to bmswitch)" for name in sorted(sides.skipped)]
+    for side in ("blue", "green"):
+        found += [f"{name}: {side} does not offer the read" for name in sorted(sides.unread[side])]
+    if sides.newer:
+        fields = sorted(f"{name}.{part}" for name, kind in KINDS.items() for part in kind.newer)
+        found.append(f"fields that one of the two versions does not have: {', '.join(fields)}")
+    if bodies_opened < bodies_named:
+        found.append(
+            f"content of {bodies_named - bodies_opened} of {bodies_named} bodies (presence was proved)"
+        )
+    return found + list(NEVER_PROVED)

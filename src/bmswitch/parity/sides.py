@@ -1,0 +1,155 @@
+"""Both installations, read place by place: which read belongs to which kind of place."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from bmswitch.bluemind.bulk import ApiError, Bulk
+from bmswitch.bluemind.transport import told
+from bmswitch.model.barrier import is_probe
+from bmswitch.model.differences import Place, differing
+from bmswitch.parity.containers import Held, read_containers, read_meta
+from bmswitch.parity.directory import Entry, read_directory, read_entry
+from bmswitch.parity.mail import folder_of, uid_next_is_safe
+from bmswitch.parity.read import ALL, Reading, Wanted, count_items, read_items, read_level1
+from bmswitch.parity.side import read_side
+from bmswitch.parity.tables import KINDS, NOT_RESTORED
+
+COUNT = "(count)"
+"""A suspect of its own: the counts differ although the items that were read do not."""
+ENTRIES, ENTRY, SIDE, CONTAINERS, META = "dir", "entry", "side", "containers", "containers_meta"
+
+
+@dataclass
+class Pair:
+    """One place as read on both sides."""
+
+    place: Place
+    blue: Reading
+    green: Reading
+
+    @property
+    def suspects(self) -> set[str]:
+        """Items that are not the same, a UIDNEXT ahead on green apart."""
+        found = differing(self.blue.prints, self.green.prints)
+        return {uid for uid in found if not self._harmless(uid)}
+
+    def _harmless(self, uid: str) -> bool:
+        mine, theirs = self.blue.prints.get(uid), self.green.prints.get(uid)
+        return mine is not None and theirs is not None and uid_next_is_safe(mine, theirs)
+
+
+@dataclass
+class Sides:
+    """Blue and green. `newer` leaves out fields that only one of two different versions has.
+
+    `kinds` remembers the kind of each directory entry; `unread` the reads that a side does not offer; `skipped` the
+    container types whose values were not compared.
+    """
+
+    blue: Bulk
+    green: Bulk
+    newer: bool = False
+    kinds: dict[tuple[str, str], str] = field(default_factory=dict)
+    unread: dict[str, set[str]] = field(default_factory=lambda: {"blue": set(), "green": set()})
+    skipped: set[str] = field(default_factory=set)
+
+    async def pair(self, place: Place, wanted: Wanted = ALL) -> Pair:
+        """The place on both sides, read at the same time."""
+        async with asyncio.TaskGroup() as group:
+            blue = group.create_task(self.read(self.blue, place, wanted))
+            green = group.create_task(self.read(self.green, place, wanted))
+        pair = Pair(place, blue.result(), green.result())
+        if place.type == SIDE:
+            for name in self.unread["blue"] | self.unread["green"]:
+                pair.blue.prints.pop(name, None)
+                pair.green.prints.pop(name, None)
+        return pair
+
+    async def read(self, bulk: Bulk, place: Place, wanted: Wanted = ALL) -> Reading:
+        """The place on one side; empty when it is not there."""
+        try:
+            return await self._read(bulk, place, wanted)
+        except ApiError as fault:
+            if fault.not_found:
+                return Reading()
+            raise told(bulk.name, f"the read of {place.type} of {place.owner}", fault, write=False) from fault
+
+    async def counts(self, place: Place) -> tuple[int, int]:
+        """BlueMind's own count of a container's items on both sides; 0 where the container is gone."""
+        async with asyncio.TaskGroup() as group:
+            blue = group.create_task(self._count(self.blue, place))
+            green = group.create_task(self._count(self.green, place))
+        return blue.result(), green.result()
+
+    async def _count(self, bulk: Bulk, place: Place) -> int:
+        try:
+            return await count_items(bulk, place.container)
+        except ApiError as fault:
+            if fault.not_found:
+                return 0
+            raise told(bulk.name, f"the count of {place.container}", fault, write=False) from fault
+
+    async def entries(self, domain: str) -> tuple[Pair, dict[str, Entry]]:
+        """The directory of a domain on both sides, and the entries that both have."""
+        async with asyncio.TaskGroup() as group:
+            blue = group.create_task(read_directory(self.blue, domain, ALL))
+            green = group.create_task(read_directory(self.green, domain, ALL))
+        place = Place(domain, "system", domain, ENTRIES)
+        (blue_reading, blue_entries), (green_reading, green_entries) = blue.result(), green.result()
+        for entry in (*green_entries.values(), *blue_entries.values()):
+            self.kinds[domain, entry.uid] = entry.kind
+        both = {uid: entry for uid, entry in blue_entries.items() if uid in green_entries}
+        return Pair(place, blue_reading, green_reading), both
+
+    async def held(self, domain: str, owner: str) -> tuple[Pair, list[Held]]:
+        """The containers of an owner on both sides, and those that both have."""
+        async with asyncio.TaskGroup() as group:
+            blue = group.create_task(read_containers(self.blue, owner, ALL))
+            green = group.create_task(read_containers(self.green, owner, ALL))
+        (blue_reading, blue_held), (green_reading, green_held) = blue.result(), green.result()
+        pair = Pair(Place(domain, owner, "", CONTAINERS), blue_reading, green_reading)
+        return pair, [held for uid, held in blue_held.items() if uid in green_held]
+
+    async def _read(self, bulk: Bulk, place: Place, wanted: Wanted) -> Reading:
+        match place.type:
+            case "dir":
+                reading, entries = await read_directory(bulk, place.domain, wanted)
+                self.kinds.update({(place.domain, e.uid): e.kind for e in entries.values()})
+                return reading
+            case "entry":
+                return await read_entry(bulk, place.domain, self._entry(place), keep=wanted.keep)
+            case "side":
+                unread = self.unread[bulk.name]
+                return await read_side(bulk, place.domain, self._entry(place), wanted, unread)
+            case "containers":
+                return (await read_containers(bulk, place.owner, wanted))[0]
+            case "containers_meta":
+                return await read_meta(bulk, place.container, keep=wanted.keep)
+        return await self._read_items(bulk, place, wanted)
+
+    def _entry(self, place: Place) -> Entry:
+        return Entry(place.owner, self.kinds.get((place.domain, place.owner), ""))
+
+    async def _read_items(self, bulk: Bulk, place: Place, wanted: Wanted) -> Reading:
+        parts = {
+            "container": place.container,
+            "owner": place.owner,
+            "domain": place.domain,
+            "folder": folder_of(place.container),
+        }
+        if place.type in NOT_RESTORED:
+            self.skipped.add(place.type)
+            return Reading()
+        if wanted.items is not None and COUNT in wanted.items:
+            reading = Reading()
+            reading.add(COUNT, (("count", await self._count(bulk, place)),), None, keep=False)
+            return reading
+        kind = KINDS.get(place.type)
+        if kind is None:
+            self.skipped.add(place.type)
+            reading = await read_level1(bulk, parts, wanted)
+        else:
+            reading = await read_items(bulk, kind, parts, wanted, newer=self.newer)
+        for uid in [uid for uid in reading.prints if is_probe(uid)]:
+            del reading.prints[uid]
+        return reading

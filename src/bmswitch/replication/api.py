@@ -1,0 +1,66 @@
+"""The joints of the pipeline: what a source, a sink and a cure are. Each has an in-memory twin in `memory`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from bmswitch.model.records import LogRecord
+from bmswitch.model.topics import TopicKind
+
+Place = tuple[str, int]
+"""A topic and a partition of it."""
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Records in the order of each partition; `ends` are next offsets of partitions that were read to their end."""
+
+    records: Sequence[LogRecord]
+    ends: Mapping[Place, int]
+
+
+class Source(Protocol):
+    """Where records come from, and where our place in it is kept."""
+
+    def read(self, limit: int, timeout: float) -> Batch:
+        """Waits at most `timeout` seconds for a first record, then takes what is there, at most `limit`."""
+
+    def commit(self, positions: Mapping[Place, int], *, wait: bool) -> None:
+        """Keeps the next offsets to read; with `wait` they are kept durably when it returns."""
+
+    def ends(self) -> dict[str, list[int]]:
+        """End offsets as last seen; free of cost."""
+
+    def close(self) -> None:
+        """Frees sockets; commits nothing."""
+
+
+class Sink(Protocol):
+    """Where records go."""
+
+    def send(self, records: Sequence[LogRecord]) -> None:
+        """Queues records in their order; waits when the queue is full."""
+
+    def flush(self) -> None:
+        """Returns when everything that was sent is acknowledged; else raises."""
+
+    def close(self) -> None:
+        """Gives up what was not flushed."""
+
+
+class Cure(Protocol):
+    """A pure function record -> records that prevents one documented harm.
+
+    It is called only for records of the topic kinds and key types that it names; `types` None means every type.
+    """
+
+    @property
+    def kinds(self) -> frozenset[TopicKind]:
+        """Topics whose records it wants."""
+
+    @property
+    def types(self) -> frozenset[str] | None:
+        """Key types it wants."""
+
+    def __call__(self, record: LogRecord) -> list[LogRecord]:
+        """What goes on instead of the record. Raises RecordError to park it, RefusedError to stop the run."""

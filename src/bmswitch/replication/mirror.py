@@ -1,0 +1,168 @@
+"""The mirror: read a batch, cure it, write it, and move our place only after the sink acknowledged.
+
+Duplicates are harmless, as records are upserts in the order of their partition; loss is not. After a crash the batch
+that was under way is written again, from its first record on.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from bmswitch.model.errors import RecordError
+from bmswitch.model.records import LogRecord, is_seppuku
+from bmswitch.replication.api import Place, Sink, Source
+from bmswitch.replication.chain import Chain
+from bmswitch.replication.quarantine import Quarantine
+from bmswitch.replication.reading import understand
+
+BATCH = 1000
+CHECKPOINT = 0.25
+"""Seconds between commits, and between looks at the lag."""
+FLUSH = 1.0
+"""Seconds after which the sink must acknowledge although more is there to read: each flush is a pause."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """One moment of the mirror. `positions` are acknowledged by the sink; `last_ms` is the newest record's timestamp."""
+
+    records: int = 0
+    bytes: int = 0
+    quarantined: int = 0
+    positions: dict[str, list[int]] = {}
+    ends: dict[str, list[int]] = {}
+    last_ms: int = 0
+    farewell: bool = False
+    finished: bool = False
+
+    @property
+    def lag(self) -> int:
+        """Offsets of the source that the sink has not acknowledged."""
+        return sum(
+            max(0, end - at)
+            for topic, ends in self.ends.items()
+            for at, end in zip(self.positions[topic], ends, strict=True)
+        )
+
+
+class Mirror:
+    """One pass of `step` at a time, in one thread; `progress` may be read from others.
+
+    `start` is the first offset to read of each partition. `may_write` is asked before each batch once the leader's
+    farewell (Seppuku) has been seen: False ends the mirror for good, before anything more is written. So green's log never
+    gets a record of blue after green was promoted.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        sink: Sink,
+        chain: Chain,
+        quarantine: Quarantine,
+        start: dict[str, list[int]],
+        *,
+        may_write: Callable[[], bool] = lambda: True,
+        batch: int = BATCH,
+    ) -> None:
+        self._source, self._sink, self._chain, self._quarantine = source, sink, chain, quarantine
+        self._may_write = may_write
+        self._batch = batch
+        self._positions = {topic: list(offsets) for topic, offsets in start.items()}
+        self._pending: dict[Place, int] = {}
+        self._uncommitted: dict[Place, int] = {}
+        self._records = self._bytes = self._last_ms = 0
+        self._farewell = self._finished = False
+        self._flushed = self._committed = time.monotonic()
+        self.progress = self._observe()
+
+    def step(self, timeout: float) -> bool:
+        """Moves one batch on; False when the mirror has ended for good. Raises what stops the run."""
+        if self._finished:
+            return False
+        batch = self._source.read(self._batch, timeout)
+        if batch.records and self._farewell and not self._may_write():
+            self._finished = True
+            self.checkpoint()
+            return False
+        if batch.records:
+            self._sink.send(self._cured(batch.records))
+        self._pending.update(batch.ends)
+        now = time.monotonic()
+        drained = len(batch.records) < self._batch
+        if self._pending and (drained or now - self._flushed >= FLUSH):
+            self._flush(now)
+        if now - self._committed >= CHECKPOINT:
+            self._commit(now, wait=False)
+        return True
+
+    def add(self, start: dict[str, list[int]]) -> None:
+        """Takes further topics into the account; the source reads them already."""
+        self._positions |= {topic: list(offsets) for topic, offsets in start.items()}
+
+    def checkpoint(self) -> None:
+        """Everything sent is acknowledged, everything acknowledged is committed."""
+        now = time.monotonic()
+        self._flush(now)
+        self._commit(now, wait=True)
+
+    def close(self) -> None:
+        """Frees source, sink and quarantine; what was not checkpointed will be written again."""
+        self._sink.close()
+        self._quarantine.close()
+        self._source.close()
+
+    def _cured(self, records: Sequence[LogRecord]) -> list[LogRecord]:
+        """What goes to the sink for a batch, in its order; what is not understood is parked."""
+        out: list[LogRecord] = []
+        chain, keep, pending = self._chain, out.append, self._pending
+        size = 0
+        for record in records:
+            pending[record.topic, record.partition] = record.offset + 1
+            size += len(record.key) + len(record.value or b"")
+            try:
+                key = understand(record)
+                cured = chain(record, key.type)
+            except RecordError as error:
+                self._quarantine.park(record, f"{error.cause}: {error.evidence}")
+                continue
+            if cured is None:
+                keep(record)
+            else:
+                out += cured
+            if key.type == "dir" and is_seppuku(key):
+                self._farewell = True
+        self._records += len(records)
+        self._bytes += size
+        self._last_ms = max(self._last_ms, records[-1].timestamp_ms)
+        return out
+
+    def _flush(self, now: float) -> None:
+        self._sink.flush()
+        self._quarantine.sync()
+        for (topic, partition), offset in self._pending.items():
+            offsets = self._positions[topic]
+            offsets[partition] = max(offsets[partition], offset)
+        self._uncommitted.update(self._pending)
+        self._pending = {}
+        self._flushed = now
+
+    def _commit(self, now: float, *, wait: bool) -> None:
+        """Commits what the sink acknowledged, never more."""
+        if self._uncommitted:
+            acknowledged = {(t, p): self._positions[t][p] for t, p in self._uncommitted}
+            self._source.commit(acknowledged, wait=wait)
+            self._uncommitted = {}
+        self._committed = now
+        self.progress = self._observe()
+
+    def _observe(self) -> Progress:
+        return Progress(
+            records=self._records,
+            bytes=self._bytes,
+            quarantined=self._quarantine.count,
+            positions={topic: list(offsets) for topic, offsets in self._positions.items()},
+            ends={topic: list(offsets) for topic, offsets in self._source.ends().items()},
+            last_ms=self._last_ms,
+            farewell=self._farewell,
+            finished=self._finished,
+        )

@@ -1,0 +1,89 @@
+"""Runs a mirror in its own thread until it is told to stop, ends for good, or fails."""
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+
+from bmswitch.model.errors import UnreachableError
+from bmswitch.replication.mirror import Mirror, Progress
+from bmswitch.replication.source import KafkaSource
+
+_POLL = 0.1
+_STOP_WITHIN = 90.0
+
+
+class MirrorThread:
+    """The mirror of one run. After `stop` or an end of its own, what was acknowledged is committed.
+
+    Args:
+        source: the mirror's own, for topics that come later.
+        mirror: closed by this thread, with its source and sink.
+    """
+
+    def __init__(self, source: KafkaSource, mirror: Mirror) -> None:
+        self._source, self._mirror = source, mirror
+        self._stop = threading.Event()
+        self._new: deque[dict[str, int]] = deque(maxlen=1000)
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
+
+    def start(self) -> None:
+        """Begins to copy."""
+        self._thread.start()
+
+    @property
+    def progress(self) -> Progress:
+        """The latest moment, at most half a second old while the mirror lives."""
+        return self._mirror.progress
+
+    @property
+    def alive(self) -> bool:
+        """False when it ended for good or failed: then `check` tells."""
+        return self._thread.is_alive()
+
+    def check(self) -> None:
+        """Raises what made the mirror fail, if anything did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def add(self, topics: Mapping[str, int]) -> None:
+        """Has further topics of the source mirrored too; the target must have them already."""
+        self._new.append(dict(topics))
+
+    def stop(self) -> None:
+        """Ends the mirror orderly: flush, commit. Raises what made it fail, or UnreachableError when it hangs."""
+        self._stop.set()
+        if self._thread.ident is None:
+            self._mirror.close()
+            return
+        self._thread.join(_STOP_WITHIN)
+        if self._thread.is_alive():
+            raise UnreachableError(
+                f"the mirror did not stop within {_STOP_WITHIN:.0f} s",
+                consequence="what was not acknowledged will be written again by the next run",
+            )
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                while self._new:
+                    self._take(self._new.popleft())
+                if not self._mirror.step(_POLL):
+                    break
+            self._mirror.checkpoint()
+        except BaseException as failure:  # noqa: BLE001 -- handed to the thread that checks
+            self._failure = failure
+        finally:
+            self._mirror.close()
+
+    def _take(self, topics: dict[str, int]) -> None:
+        self._source.add(topics)
+        self._mirror.add({name: self._source.start[name] for name in topics})
+
+
+def reached(positions: Mapping[str, list[int]], ends: Mapping[str, list[int]]) -> bool:
+    """True when every partition of `ends` was read to there."""
+    return all(
+        topic in positions and all(at >= end for at, end in zip(positions[topic], wanted, strict=True))
+        for topic, wanted in ends.items()
+    )

@@ -1,0 +1,82 @@
+"""What a run leaves on disk: its status for other commands, and the name of its place in blue's log."""
+
+import os
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from bmswitch.model.errors import JournalError
+from bmswitch.model.status import ReplicateStatus
+
+State = TypeVar("State")
+
+
+class MirrorState(msgspec.Struct, frozen=True):
+    """Which consumer group holds our place, between which clusters: a newer plan of the same two goes on from there."""
+
+    group: str
+    blue_cluster: str
+    green_cluster: str
+
+
+class CloneState(msgspec.Struct, frozen=True):
+    """The clone that was asked for; `task` is empty when the answer was never seen."""
+
+    green_url: str
+    task: str
+
+
+def write_status(run_dir: Path, status: ReplicateStatus) -> None:
+    """Replaces `replicate.json`: a reader sees the old one or the new one, never half."""
+    _replace(run_dir / "replicate.json", msgspec.json.encode(status))
+
+
+def read_status(run_dir: Path) -> ReplicateStatus | None:
+    """The last status, or None when there is none that can be read."""
+    try:
+        return msgspec.json.decode((run_dir / "replicate.json").read_bytes(), type=ReplicateStatus)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def load_mirror(run_dir: Path) -> MirrorState | None:
+    """The mirror of this run folder, None when there was none yet. Raises JournalError when damaged."""
+    return _load(run_dir / "mirror.json", MirrorState)
+
+
+def save_mirror(run_dir: Path, state: MirrorState) -> None:
+    """Durable before the first record is written."""
+    _replace(run_dir / "mirror.json", msgspec.json.encode(state), durable=True)
+
+
+def load_clone(run_dir: Path) -> CloneState | None:
+    """The clone of this run folder, None when none was asked for. Raises JournalError when damaged."""
+    return _load(run_dir / "clone.json", CloneState)
+
+
+def save_clone(run_dir: Path, state: CloneState) -> None:
+    """Durable before and after the clone is asked for."""
+    _replace(run_dir / "clone.json", msgspec.json.encode(state), durable=True)
+
+
+def _load(path: Path, shape: type[State]) -> State | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=shape)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise JournalError(f"{path} is damaged", evidence=str(error)) from error
+
+
+def _replace(path: Path, content: bytes, *, durable: bool = False) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content + b"\n")
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise JournalError(f"{path} can not be written", evidence=str(error)) from error

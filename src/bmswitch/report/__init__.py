@@ -1,1 +1,0 @@
-"""JSON and text from one result model."""

@@ -1,0 +1,256 @@
+"""The switch: lock, gate, prepared proof, then the loop until traffic is on green, or back on blue.
+
+Order: everything that takes time happens before the hold. An attempt that was interrupted is gone on with (`resume`) or put
+back (`abort`); both rebuild what was done from the journal and look at reality anew.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bmswitch.journal.journal import Journal
+from bmswitch.journal.lock import Lock
+from bmswitch.model.config import Config
+from bmswitch.model.errors import BmswitchError, RefusedError
+from bmswitch.model.plan import Finding, Plan
+from bmswitch.model.switch import (
+    Action,
+    Entry,
+    Limits,
+    Observation,
+    Powers,
+    State,
+    fold,
+    may_abort,
+    next_action,
+)
+from bmswitch.proxy.api import ProxyNode
+from bmswitch.workflows import gate
+from bmswitch.workflows.cutover_result import SwitchResult, finish
+from bmswitch.workflows.cutover_site import Site, open_site
+from bmswitch.workflows.effects import RealWorld
+from bmswitch.workflows.prove import SwitchProof, open_switch_proof
+from bmswitch.workflows.switch_loop import Book, Tell, run_switch
+from bmswitch.workflows.verify import load_proof
+
+JOURNAL = "journal.ndjson"
+LOCK = "cutover.lock"
+_PREPARE_TIMEOUT = 120.0
+
+
+@dataclass
+class Hooks:
+    """What the command line lends: the line per journal entry, a note, the question, and the operator's Ctrl-C."""
+
+    tell: Tell
+    note: Callable[[str], None]
+    confirm: Callable[[list[Finding]], None]
+    stop: threading.Event
+
+
+def start_switch(config: Config, plan: Plan, hooks: Hooks) -> SwitchResult:
+    """A new attempt.
+
+    Raises:
+        BusyError: another cutover runs.
+        RefusedError: a guard says no, or an earlier attempt is still open.
+        AbortedError, UnknownError: how it ended, when not on green; with `result`.
+    """
+    with _locked(config, "cutover", hooks) as journal, open_site(config, plan) as site:
+        _refuse_open_attempt(journal)
+        findings = examine(site)
+        _refuse(findings)
+        site.pieces.proof = _prepared(site, hooks)
+        try:
+            hooks.confirm(findings)
+            _refuse(examine(site))
+            _refresh(site.pieces.proof, hooks)
+            world = RealWorld(site.pieces)
+            try:
+                book = Book(journal, world, hooks.tell)
+                book.write(_start(config, plan, journal, site.pieces.nodes))
+                return finish(run_switch(world, book, _decide(hooks.stop)))
+            finally:
+                world.close()
+        finally:
+            site.pieces.proof.close()
+
+
+def go_on(config: Config, plan: Plan, hooks: Hooks, *, abort: bool) -> SwitchResult:
+    """Carries an interrupted attempt to its end, forward where that is safe, or back.
+
+    Raises:
+        RefusedError: there is nothing to go on with, or putting back would lose a client's write.
+        AbortedError, UnknownError: how it ended, when not on green; with `result`.
+    """
+    with _locked(config, "cutover --abort" if abort else "cutover --resume", hooks) as journal:
+        state = _last(journal)
+        if state.outcome in ("switched", "aborted"):
+            return _already(state, abort=abort)
+        with open_site(config, plan) as site:
+            world = RealWorld(site.pieces)
+            try:
+                book = Book(journal, world, hooks.tell)
+                fence = _fence(journal, site.pieces.nodes)
+                book.write(Entry(kind="resume", phase=state.phase, fence=fence, said="a new process goes on"))
+                if abort and book.state.goal == "switch":
+                    _turn_back(book, world.now_ms())
+                return finish(run_switch(world, book, _decide(hooks.stop)))
+            finally:
+                world.close()
+
+
+def look_only(config: Config, plan: Plan) -> list[Finding]:
+    """Every guard's answer, for `--dry-run`; nothing is touched."""
+    with open_site(config, plan) as site:
+        return examine(site)
+
+
+def examine(site: Site) -> list[Finding]:
+    """Asks every guard now."""
+    pieces = site.pieces
+    return gate.ask(
+        gate.gather(
+            site.config,
+            site.plan,
+            blue=pieces.blue,
+            green=pieces.green,
+            nodes=pieces.nodes,
+            orphans=site.orphans_from,
+        )
+    )
+
+
+@contextlib.contextmanager
+def _locked(config: Config, command: str, hooks: Hooks) -> Iterator[Journal]:
+    run_dir = Path(config.run_dir)
+    with Lock(run_dir / LOCK, command) as lock:
+        if lock.taken_over:
+            hooks.note(f"the lock was left behind: {lock.taken_over}; taken over")
+        with Journal(run_dir / JOURNAL) as journal:
+            if journal.cut:
+                hooks.note(f"journal: {journal.cut}")
+            yield journal
+
+
+def _prepared(site: Site, hooks: Hooks) -> SwitchProof:
+    """The proof brought up to date while traffic runs."""
+    last = load_proof(Path(site.config.run_dir))
+    if last is None:
+        raise RefusedError("green was never proven equal", next_command="bmswitch verify")
+    proof = open_switch_proof(site.config, site.plan, last)
+    try:
+        _refresh(proof, hooks)
+    except BaseException:
+        proof.close()
+        raise
+    return proof
+
+
+def _refresh(proof: SwitchProof, hooks: Hooks) -> None:
+    done = proof.prepare(timeout=_PREPARE_TIMEOUT)
+    bad = [difference for difference in done.differences if difference.known is None]
+    if bad:
+        first = bad[0]
+        raise RefusedError(
+            f"green differs from blue in {len(bad)} items that changed since the last proof",
+            evidence=f"{first.type} {first.container} {first.item}: {first.what}",
+            consequence="traffic is on blue, untouched",
+            next_command="bmswitch verify",
+        )
+    hooks.note(f"proof brought up to date in {done.seconds:.1f} s: {done.proved} items, {done.waiting} left")
+
+
+def _refuse(findings: list[Finding]) -> None:
+    found = gate.refusals(findings)
+    if not found:
+        return
+    first = found[0]
+    others = f" (and {len(found) - 1} more: {', '.join(f.guard for f in found[1:])})" if found[1:] else ""
+    raise RefusedError(
+        f"{first.guard}: {first.cause}{others}",
+        evidence=first.evidence,
+        consequence="traffic is on blue, untouched",
+        next_command=first.command or "bmswitch cutover --dry-run shows every guard",
+    )
+
+
+def _refuse_open_attempt(journal: Journal) -> None:
+    state = _newest(journal)
+    if state.attempt and state.outcome not in ("switched", "aborted"):
+        raise RefusedError(
+            f"a switch is open: it stands at {state.phase} since {journal.entries[-1].at}",
+            consequence="nothing was done",
+            next_command="bmswitch cutover --resume, or bmswitch cutover --abort",
+        )
+    if state.outcome == "switched":
+        raise RefusedError("the switch is done: green serves", next_command="bmswitch status")
+
+
+def _newest(journal: Journal) -> State:
+    return fold(journal.entries) or State()
+
+
+def _last(journal: Journal) -> State:
+    state = _newest(journal)
+    if not state.attempt:
+        raise RefusedError("there is no switch to go on with", next_command="bmswitch cutover")
+    return state
+
+
+def _already(state: State, *, abort: bool) -> SwitchResult:
+    if abort and state.outcome == "switched":
+        raise _point_of_no_return()
+    return finish(state)
+
+
+def _turn_back(book: Book, now_ms: int) -> None:
+    if not may_abort(book.state, now_ms):
+        raise _point_of_no_return()
+    book.write(
+        Entry(kind="abort", phase="aborting", fence=book.state.fence + 1, said="asked by the operator")
+    )
+
+
+def _point_of_no_return() -> RefusedError:
+    return RefusedError(
+        "green may have taken clients' writes: putting blue back would lose them",
+        evidence="a node pointed at green without a hold",
+        consequence="nothing was done",
+        next_command="bmswitch cutover --resume if it has not ended, else `bmswitch status`",
+    )
+
+
+def _start(config: Config, plan: Plan, journal: Journal, nodes: list[ProxyNode]) -> Entry:
+    core = config.blue.core
+    return Entry(
+        kind="start",
+        fence=_fence(journal, nodes),
+        plan_id=plan.id,
+        said=f"plan {plan.id}",
+        limits=Limits.of(config.budgets, core.timeout),
+        powers=Powers(stop=core.stop is not None, start=core.start is not None, kick=core.kick is not None),
+    )
+
+
+def _fence(journal: Journal, nodes: list[ProxyNode]) -> int:
+    """Above every number of the journal and of the nodes: also when the journal was moved away."""
+    seen = [entry.fence for entry in journal.entries]
+    for node in nodes:
+        with contextlib.suppress(BmswitchError):
+            seen.append(node.read().fence)
+    return max(seen, default=0) + 1
+
+
+def _decide(stop: threading.Event) -> Callable[[State, Observation], Action]:
+    """The model's decision; Ctrl-C turns back where that loses nothing, and is let pass where it would."""
+
+    def decide(state: State, seen: Observation) -> Action:
+        asked = stop.is_set() and state.goal == "switch" and not state.outcome
+        if asked and may_abort(state, seen.now_ms):
+            return Action(do="abort", phase="aborting", said="stopped by the operator")
+        return next_action(state, seen)
+
+    return decide

@@ -1,0 +1,78 @@
+"""How a switch ended, as figures and as the error that the exit code comes from."""
+
+import itertools
+
+import msgspec
+
+from bmswitch.model.errors import AbortedError, BmswitchError, UnknownError
+from bmswitch.model.switch import State
+
+
+class SwitchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How a switch ended. `hold_ms` is from the first hold to the release, `phases` milliseconds of each phase in order."""
+
+    outcome: str
+    serving: str
+    hold_ms: int
+    phases: dict[str, int]
+    fence: int
+    reason: str = ""
+    breach: str = ""
+
+
+def result_of(state: State) -> SwitchResult:
+    """The figures of an attempt that has ended."""
+    order = sorted(state.entered.items(), key=lambda item: item[1])
+    phases = {name: after[1] - at for (name, at), after in itertools.pairwise(order)}
+    released = state.results.get("release")
+    held = released.at_ms - state.hold_from_ms if released and state.hold_from_ms else 0
+    breach = state.reason if state.outcome == "switched" else ""
+    return SwitchResult(
+        outcome=state.outcome,
+        serving={"switched": "green", "aborted": "blue"}.get(state.outcome, "unknown"),
+        hold_ms=held,
+        phases=phases,
+        fence=state.fence,
+        reason="" if breach else state.reason,
+        breach=breach,
+    )
+
+
+def finish(state: State) -> SwitchResult:
+    """The result of a switch that is on green and well; else the error that carries it.
+
+    A breach in the soak ends with 11: green serves, and whether it serves well is not known.
+    """
+    result = result_of(state)
+    if state.outcome == "switched" and not result.breach:
+        return result
+    error = _error(state, result)
+    error.result = result  # type: ignore[attr-defined] # what main prints beside the error
+    raise error
+
+
+def _error(state: State, result: SwitchResult) -> BmswitchError:
+    if state.outcome == "switched":
+        return UnknownError(
+            "traffic is on green, and the soak found a breach",
+            evidence=result.breach,
+            consequence="traffic stays on green: blue lacks what clients wrote since the release",
+            next_command="mend what the evidence names; bmswitch status",
+        )
+    if state.outcome == "aborted":
+        return AbortedError(
+            f"the switch was put back: {state.reason}",
+            evidence=_held(result),
+            consequence="traffic is on blue",
+            next_command="bmswitch cutover, when the reason is gone",
+        )
+    return UnknownError(
+        "the switch is frozen: what must be known can not be read",
+        evidence=state.reason,
+        consequence="no side was given traffic without proof; held clients are let go when the lease ends",
+        next_command="bmswitch status, then bmswitch cutover --resume or --abort",
+    )
+
+
+def _held(result: SwitchResult) -> str:
+    return f"clients were held for {result.hold_ms} ms" if result.hold_ms else "no client was held"

@@ -1,0 +1,99 @@
+"""Everything that a switch keeps open: cores, proxy nodes, blue's Kafka; and what green missed in the orphans topic."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bmswitch.kafka.topics import Topics
+from bmswitch.model import topics as names
+from bmswitch.model.config import Config
+from bmswitch.model.errors import UnknownError
+from bmswitch.model.plan import Plan
+from bmswitch.model.topics import CRP
+from bmswitch.proxy.api import ProxyNode
+from bmswitch.proxy.open import open_node
+from bmswitch.workflows.effects import Pieces
+from bmswitch.workflows.effects_core import Farewell
+from bmswitch.workflows.orphans import changes
+from bmswitch.workflows.sites import open_core
+
+COMMAND_LOG = "commands.log"
+_CALL_TIMEOUT = 2.0
+_NODE_TIMEOUT = 1.0
+
+
+@dataclass
+class Site:
+    """Everything open for one command."""
+
+    config: Config
+    plan: Plan
+    pieces: Pieces
+    orphans_from: Callable[[], list[str]]
+
+
+def open_nodes(config: Config) -> list[ProxyNode]:
+    """A driver per configured node."""
+    return [open_node(node, timeout=_NODE_TIMEOUT) for node in config.proxies]
+
+
+@contextlib.contextmanager
+def open_site(config: Config, plan: Plan) -> Iterator[Site]:
+    """Cores, proxy nodes and Kafka, closed again at the end."""
+    counts = {name: count for name, count in plan.blue.topics.items() if not name.endswith(CRP)}
+    with contextlib.ExitStack() as stack:
+        blue = open_core(config, "blue", timeout=_CALL_TIMEOUT)
+        stack.callback(blue.close)
+        green = open_core(config, "green", timeout=_CALL_TIMEOUT)
+        stack.callback(green.close)
+        nodes = open_nodes(config)
+        for node in nodes:
+            stack.callback(node.close)
+        kafka = Topics(config.blue.kafka)
+        watch = OrphanWatch(config, plan, kafka)
+        pieces = Pieces(
+            config=config,
+            plan=plan,
+            blue=blue,
+            green=green,
+            nodes=nodes,
+            farewell=Farewell(kafka, counts),
+            orphans=watch.since_last,
+            log=Path(config.run_dir) / COMMAND_LOG,
+        )
+        yield Site(config, plan, pieces, watch.since_clone)
+
+
+class OrphanWatch:
+    """What green missed in the orphans topic since its clone was asked for."""
+
+    def __init__(self, config: Config, plan: Plan, kafka: Topics) -> None:
+        self._config = config
+        self._kafka = kafka
+        self._topic = names.orphans(plan.blue.installation_id)
+        self._count = {self._topic: plan.blue.topics.get(self._topic, 0)}
+        self._at: list[int] | None = None
+
+    def since_clone(self) -> list[str]:
+        """From the topic's beginning, records younger than the clone; remembers where it ended."""
+        marker = Path(self._config.run_dir) / "clone.json"
+        try:
+            since_ms = int(marker.stat().st_mtime * 1000)
+        except OSError as error:
+            raise UnknownError(
+                "it is not known when green's clone was asked for", evidence=f"no {marker.name}"
+            ) from error
+        lows, ends = (
+            self._kafka.lows(self._count)[self._topic],
+            self._kafka.ends(self._count)[self._topic],
+        )
+        found = changes(self._config.blue.kafka, self._topic, lows, ends, since_ms=since_ms)
+        self._at = ends
+        return found
+
+    def since_last(self, ends: dict[str, list[int]]) -> list[str]:
+        """From where the gate has read to the given ends: nearly always nothing, and then it costs nothing."""
+        if self._at is None or self._topic not in ends:
+            return ["the orphans topic was not read by this process"]
+        return changes(self._config.blue.kafka, self._topic, self._at, ends[self._topic], timeout=1.0)

@@ -1,0 +1,278 @@
+"""The real world of the switch: cores, log, proxies and the operator's commands, each effect in a thread of its own.
+
+Effects run beside the loop, so that a lease is renewed while a slow one is still at work. The loop never waits long for
+anything: what does not answer in time is not seen.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bmswitch.bluemind.client import Core
+from bmswitch.model.config import Config
+from bmswitch.model.errors import BmswitchError
+from bmswitch.model.plan import Plan
+from bmswitch.model.switch import VERBS, Action, Node, Observation, Result, State, Verb
+from bmswitch.model.switch.facts import UNKNOWN
+from bmswitch.proxy.api import ProxyNode
+from bmswitch.workflows import effects_core, effects_proxy
+from bmswitch.workflows.effects_core import Farewell, left, state_of
+from bmswitch.workflows.effects_proxy import Watch, busy_on
+from bmswitch.workflows.prove import SwitchProof
+from bmswitch.workflows.sites import verification
+from bmswitch.workflows.soak import soak
+
+_TICK = 0.05
+_QUICK_TICK = 0.01
+_SHOWN = 3
+_MS = 1000
+
+
+@dataclass
+class Pieces:
+    """What the effects work on. `orphans` tells what green missed in the orphans topic up to given end offsets.
+
+    `proof` is None when an attempt is resumed or put back in a new process: then only the way back, or the way on
+    after the promotion, can be gone.
+    """
+
+    config: Config
+    plan: Plan
+    blue: Core
+    green: Core
+    nodes: list[ProxyNode]
+    farewell: Farewell
+    orphans: Callable[[dict[str, list[int]]], list[str]]
+    proof: SwitchProof | None = None
+    log: Path = field(default_factory=lambda: Path("commands.log"))
+
+
+class RealWorld:
+    """One process's view; `close` ends its threads."""
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
+        self._base = (time.time(), time.monotonic())
+        self._effects = ThreadPoolExecutor(8, thread_name_prefix="effect")
+        self._looks = ThreadPoolExecutor(min(32, 2 * len(pieces.nodes) + 4), thread_name_prefix="look")
+        self._orders = ThreadPoolExecutor(min(32, 2 * len(pieces.nodes) + 2), thread_name_prefix="order")
+        self._watch = Watch(self._looks, pieces.nodes)
+        self._changed = threading.Condition()
+        self._running: Counter[Verb] = Counter()
+        self._ready: list[tuple[Verb, Result]] = []
+        self._quiet = 0
+        self._demoted_at = 0.0
+        self._do = _effects(self)
+
+    def close(self) -> None:
+        """Does not wait for an effect that hangs: each is bounded by its own deadline."""
+        for pool in (self._effects, self._looks, self._orders):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def now_ms(self) -> int:
+        """The wall clock as it was at the start, moved on by the monotonic clock."""
+        wall, steady = self._base
+        return int((wall + time.monotonic() - steady) * _MS)
+
+    def look(self, state: State) -> Observation:
+        """What the next decision needs: each read costs time inside the hold.
+
+        Once blue is gone for good nothing depends on it any more, nor on the hold once the promotion was asked for.
+        """
+        committed = state.goal == "switch" and state.blue_gone and state.was_intended("promote-green")
+        blue = None if state.goal == "switch" and state.blue_gone else self._core(self._pieces.blue)
+        green = None if committed else self._core(self._pieces.green)
+        nodes = self._unread() if committed else self._watch.look()
+        if state.phase == "drain":
+            self._count_quiet()
+        seen_blue = blue.result() if blue else UNKNOWN
+        seen_green = green.result() if green else UNKNOWN
+        with self._changed:
+            running = frozenset(verb for verb, count in self._running.items() if count > 0)
+        now = self.now_ms()
+        return Observation(
+            now_ms=now,
+            nodes=nodes,
+            blue=seen_blue,
+            green=seen_green,
+            drift_ms=int(time.time() * _MS) - now,
+            quiet_looks=self._quiet,
+            running=running,
+        )
+
+    def begin(self, action: Action, state: State) -> None:
+        """Starts the effect in a thread."""
+        verb = VERBS[action.do]
+        with self._changed:
+            self._running[verb] += 1
+        self._effects.submit(self._run, verb, action, state)
+
+    def finished(self) -> list[tuple[Verb, Result]]:
+        """Answers since the last call. An effect counts as running until its answer was taken: it must not begin twice."""
+        with self._changed:
+            ready, self._ready = self._ready, []
+            self._running.subtract(verb for verb, _ in ready)
+        return ready
+
+    def pause(self, state: State) -> None:
+        """Until an effect has answered, at most a tick."""
+        with self._changed:
+            if not self._ready:
+                self._changed.wait(_QUICK_TICK if state.phase == "drain" else _TICK)
+
+    def _run(self, verb: Verb, action: Action, state: State) -> None:
+        begun = time.monotonic()
+        try:
+            result = self._do[verb](action, state)
+        except BmswitchError as error:
+            said = " ".join(part for part in (error.cause, error.evidence) if part)
+            result = Result(answer="unknown", said=said)
+        except Exception as error:  # noqa: BLE001 - a defect in an effect must end as an answer, or the loop waits for ever
+            result = Result(answer="unknown", said=f"a defect of bmswitch: {type(error).__name__}")
+        facts = {"took_ms": int((time.monotonic() - begun) * _MS), **result.facts}
+        with self._changed:
+            self._ready.append((verb, Result(answer=result.answer, said=result.said[:400], facts=facts)))
+            self._changed.notify_all()
+
+    def _core(self, core: Core) -> Future[str]:
+        return self._looks.submit(state_of, core)
+
+    def _unread(self) -> tuple[Node, ...]:
+        return tuple(Node(name=node.name, seen=False) for node in self._pieces.nodes)
+
+    def _count_quiet(self) -> None:
+        busy = list(self._looks.map(lambda node: busy_on(node, "blue"), self._pieces.nodes))
+        self._quiet = self._quiet + 1 if all(count == 0 for count in busy) else 0
+
+    def deadline(self, action: Action) -> float:
+        """An action's deadline on the monotonic clock."""
+        return time.monotonic() + max(0, action.deadline_ms - self.now_ms()) / _MS
+
+    def hold(self, action: Action, state: State) -> Result:
+        """Every node holds until the new expiry."""
+        return effects_proxy.hold(self._orders, self._pieces.nodes, action.until_ms, state.fence)
+
+    def flip_green(self, _action: Action, state: State) -> Result:
+        """Every node points at green."""
+        return effects_proxy.flip(self._orders, self._pieces.nodes, "green", state.fence)
+
+    def flip_blue(self, _action: Action, state: State) -> Result:
+        """Every node points at blue."""
+        return effects_proxy.flip(self._orders, self._pieces.nodes, "blue", state.fence)
+
+    def release(self, _action: Action, state: State) -> Result:
+        """No node holds."""
+        return effects_proxy.release(self._orders, self._pieces.nodes, state.fence)
+
+    def kick(self, _action: Action, _state: State) -> Result:
+        """The operator's command that ends kept sessions."""
+        return self._command("kick")
+
+    def drain(self, _action: Action, _state: State) -> Result:
+        """Nothing to do: the looks have found it."""
+        return Result(answer="yes", facts={"quiet_looks": self._quiet})
+
+    def barrier(self, action: Action, _state: State) -> Result:
+        """From blue to green, in every partition of every domain."""
+        domains = self._pieces.plan.blue.domains
+        return effects_core.barrier(self._pieces.blue, self._pieces.green, domains, self.deadline(action))
+
+    def demote_blue(self, action: Action, _state: State) -> Result:
+        """Blue steps down; where its log ended before is remembered."""
+        self._pieces.farewell.mark()
+        result = effects_core.demote(self._pieces.blue, self.deadline(action))
+        self._demoted_at = time.monotonic()
+        return result
+
+    def settle(self, action: Action, _state: State) -> Result:
+        """Blue's log stands still, and its orphans hold nothing that green missed."""
+        result, ends = self._pieces.farewell.settle(self._demoted_at, self.deadline(action))
+        if result.answer != "yes":
+            return result
+        missed = self._pieces.orphans(ends)
+        return Result(answer="no", said=f"green missed: {'; '.join(missed)}") if missed else result
+
+    def prove(self, action: Action, _state: State) -> Result:
+        """Parity of what was touched since the last proof."""
+        if self._pieces.proof is None:
+            return Result(answer="unknown", said="a new process can not go on with another one's proof")
+        proof = self._pieces.proof.prove(timeout=left(self.deadline(action)) - 0.02)
+        shown = [f"{d.type} {d.container} {d.item}: {d.what}" for d in proof.differences[:_SHOWN]]
+        answer = {"equal": "yes", "different": "no"}.get(proof.verdict, "unknown")
+        facts: dict[str, int | str] = {
+            "containers": proof.containers,
+            "items": proof.items,
+            "position": effects_core.total(proof.position),
+        }
+        said = "; ".join([part for part in (proof.why, *shown) if part])
+        if answer == "yes":
+            return Result(answer="yes", said=said, facts=facts)
+        return Result(answer="no" if answer == "no" else "unknown", said=said, facts=facts)
+
+    def stop_blue(self, action: Action, _state: State) -> Result:
+        """Blue's core is gone."""
+        return effects_core.stop_core(self._pieces.blue, lambda: self._command("stop"), self.deadline(action))
+
+    def start_blue(self, action: Action, _state: State) -> Result:
+        """Blue's core is RUNNING."""
+        return effects_core.start_core(
+            self._pieces.blue, lambda: self._command("start"), self.deadline(action)
+        )
+
+    def promote_green(self, action: Action, _state: State) -> Result:
+        """Green is RUNNING."""
+        return effects_core.promote(self._pieces.green, self.deadline(action))
+
+    def demote_green(self, action: Action, _state: State) -> Result:
+        """Green steps down before it took a client's write."""
+        return effects_core.demote(self._pieces.green, self.deadline(action))
+
+    def probe_green(self, _action: Action, _state: State) -> Result:
+        """Green accepts an item write."""
+        return effects_core.probe(self._pieces.green, self._pieces.plan.blue.domains[0])
+
+    def probe_blue(self, _action: Action, _state: State) -> Result:
+        """Blue accepts an item write."""
+        return effects_core.probe(self._pieces.blue, self._pieces.plan.blue.domains[0])
+
+    def soak(self, _action: Action, _state: State) -> Result:
+        """Every frontend answers as a client expects, for the whole time."""
+        config = self._pieces.config
+        breaches = soak(
+            self._orders, config.proxies, config.budgets.soak, verify=verification(config.green.tls)
+        )
+        said = "; ".join(breaches[:_SHOWN])
+        return Result(answer="no", said=said) if breaches else Result(answer="yes")
+
+    def _command(self, name: str) -> Result:
+        core = self._pieces.config.blue.core
+        command = {"stop": core.stop, "start": core.start, "kick": core.kick}[name]
+        if command is None:
+            return Result(answer="no", said=f"no {name} command is configured")
+        return effects_core.run_command(command, self._pieces.log, core.timeout)
+
+
+def _effects(world: RealWorld) -> dict[Verb, Callable[[Action, State], Result]]:
+    return {
+        "hold": world.hold,
+        "kick": world.kick,
+        "drain": world.drain,
+        "barrier": world.barrier,
+        "demote-blue": world.demote_blue,
+        "settle": world.settle,
+        "prove": world.prove,
+        "stop-blue": world.stop_blue,
+        "promote-green": world.promote_green,
+        "probe-green": world.probe_green,
+        "flip-green": world.flip_green,
+        "release": world.release,
+        "soak": world.soak,
+        "flip-blue": world.flip_blue,
+        "demote-green": world.demote_green,
+        "start-blue": world.start_blue,
+        "probe-blue": world.probe_blue,
+    }

@@ -1,0 +1,121 @@
+"""The mirror of one run, from its checks to its end: what is copied where, through which cures, from which place."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from bmswitch.kafka.topics import Topics
+from bmswitch.model import topics
+from bmswitch.model.config import Config
+from bmswitch.model.errors import UnreachableError
+from bmswitch.model.plan import Plan
+from bmswitch.replication import preflight, state
+from bmswitch.replication.api import Cure
+from bmswitch.replication.chain import Chain
+from bmswitch.replication.cures.crp_dir_entries import CrpDirEntries
+from bmswitch.replication.cures.installation_id import InstallationId, rename
+from bmswitch.replication.cures.server_addresses import ServerAddresses
+from bmswitch.replication.mirror import Mirror, Progress
+from bmswitch.replication.quarantine import Quarantine
+from bmswitch.replication.runner import MirrorThread
+from bmswitch.replication.sink import KafkaSink
+from bmswitch.replication.source import KafkaSource
+
+
+class Mirroring:
+    """Checks everything that could do harm, then copies in a thread of its own until `stop`.
+
+    `may_write` is asked after blue's farewell: False once green leads.
+
+    Raises (constructor, before anything is written): RefusedError, UnreachableError, AccessError.
+    """
+
+    def __init__(self, config: Config, plan: Plan, may_write: Callable[[], bool]) -> None:
+        self._config = config
+        self._blue_id = plan.blue.installation_id
+        self._green_id = config.green.installation_id or self._blue_id
+        self._blue, self._green = Topics(config.blue.kafka), Topics(config.green.kafka)
+        self._run_dir = Path(config.run_dir)
+        route = preflight.route(self._blue, self._green, self._blue_id, self._green_id)
+        orphans = topics.orphans(self._blue_id)
+        preflight.refuse_unmapped_servers(config.blue.kafka, orphans, route.sources[orphans], config.servers)
+        place = self._place(route)
+        self._green.create(route.targets)
+        preflight.refuse_foreign_records(self._green, route.targets, ours=place is not None)
+        if place is None:
+            place = state.MirrorState(f"bmswitch-{plan.id}", route.blue_cluster, route.green_cluster)
+        self._known = set(route.sources)
+        self.targets = dict(route.targets)
+        self._thread = self._start(route, place, may_write)
+
+    def _start(
+        self, route: preflight.Route, place: state.MirrorState, may_write: Callable[[], bool]
+    ) -> MirrorThread:
+        source = KafkaSource(self._config.blue.kafka, place.group, route.sources)
+        try:
+            state.save_mirror(self._run_dir, place)
+            sink = KafkaSink(self._config.green.kafka)
+            quarantine = Quarantine(self._run_dir / "quarantine.ndjson")
+        except BaseException:
+            source.close()
+            raise
+        chain = Chain(self._cures(route))
+        mirror = Mirror(source, sink, chain, quarantine, source.start, may_write=may_write)
+        thread = MirrorThread(source, mirror)
+        thread.start()
+        return thread
+
+    def _place(self, route: preflight.Route) -> state.MirrorState | None:
+        """Our place in blue's log when this run folder has mirrored these two clusters before."""
+        known = state.load_mirror(self._run_dir)
+        if known is None:
+            return None
+        same = (known.blue_cluster, known.green_cluster) == (route.blue_cluster, route.green_cluster)
+        return known if same else None
+
+    def _cures(self, route: preflight.Route) -> list[Cure]:
+        cures: list[Cure] = [ServerAddresses(self._config.servers)]
+        if self._blue_id != self._green_id:
+            cures.append(InstallationId(self._blue_id, self._green_id))
+        if route.derived_crp:
+            cures.append(CrpDirEntries(route.derived_crp))
+        return cures
+
+    @property
+    def progress(self) -> Progress:
+        """The latest moment."""
+        return self._thread.progress
+
+    @property
+    def alive(self) -> bool:
+        """False when the mirror ended for good or failed."""
+        return self._thread.alive
+
+    def check(self) -> None:
+        """Raises what made the mirror fail, if anything did."""
+        self._thread.check()
+
+    def ends_now(self) -> Mapping[str, list[int]]:
+        """Blue's end offsets, asked now."""
+        return self._blue.ends({name: len(at) for name, at in self.progress.positions.items()})
+
+    def follow_new_topics(self) -> None:
+        """A domain that was created meanwhile gets its topic on green and is mirrored too."""
+        try:
+            sources = self._blue.cluster().of(self._blue_id)
+        except UnreachableError:
+            return
+        crp = topics.crp(self._blue_id)
+        new = {name: n for name, n in sources.items() if name not in self._known and name != crp}
+        if not new:
+            return
+        old_hex, new_hex = topics.hex_id(self._blue_id), topics.hex_id(self._green_id)
+        targets = {rename(name, old_hex, new_hex): count for name, count in new.items()}
+        self._green.create(targets)
+        self._thread.add(new)
+        self._known |= new.keys()
+        self.targets |= targets
+
+    def stop(self) -> None:
+        """Ends orderly: flush, commit. Raises what made the mirror fail."""
+        self._thread.stop()
+        self._thread.check()

@@ -1,0 +1,152 @@
+"""Where everything stands, read once: both cores, proxies, replication, proof, switch. What does not answer is `unknown`."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+
+from bmswitch.journal.journal import read_journal
+from bmswitch.model.config import Colour, Config
+from bmswitch.model.errors import BmswitchError, UnknownError
+from bmswitch.model.switch import Entry, Node, State, fold
+from bmswitch.proxy.open import open_node
+from bmswitch.replication.state import read_status
+from bmswitch.workflows.effects_core import state_of
+from bmswitch.workflows.effects_proxy import read_node
+from bmswitch.workflows.sites import open_core
+from bmswitch.workflows.verify import load_proof
+
+FRESH = 5.0
+_TIMEOUT = 1.5
+_EVERY = 0.2
+
+
+class Copy(msgspec.Struct, frozen=True, kw_only=True):
+    """The replication in short; `alive` is false when its status is older than a few seconds."""
+
+    phase: str
+    alive: bool
+    records: int
+    lag_records: int
+    lag_seconds: float
+    error: str
+
+
+class Proved(msgspec.Struct, frozen=True, kw_only=True):
+    """The last proof in short; `age` in seconds."""
+
+    verdict: str
+    age: int
+    containers: int
+    items: int
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything of one moment. `serving` is the colour that all nodes point at, else `unknown`."""
+
+    blue: str
+    green: str
+    serving: str
+    nodes: list[Node]
+    replication: Copy | None
+    proof: Proved | None
+    switch: str
+    last: Entry | None
+    journal_error: str = ""
+
+
+def overview(config: Config) -> Overview:
+    """One look; bounded, raises only for a configuration that can not be used."""
+    run_dir = Path(config.run_dir)
+    with ThreadPoolExecutor(len(config.proxies) + 2) as pool:
+        blue = pool.submit(_state, config, "blue")
+        green = pool.submit(_state, config, "green")
+        nodes = list(pool.map(lambda node: _read(config, node), range(len(config.proxies))))
+    entries, error = _entries(run_dir)
+    colours = {node.colour for node in nodes}
+    state = fold(entries)
+    return Overview(
+        blue=blue.result(),
+        green=green.result(),
+        serving=colours.pop() if len(colours) == 1 else "unknown",
+        nodes=nodes,
+        replication=copy_of(run_dir),
+        proof=_proof(run_dir),
+        switch=_words(state),
+        last=entries[-1] if entries else None,
+        journal_error=error,
+    )
+
+
+def copy_of(run_dir: Path) -> Copy | None:
+    """The replication's own words, and whether it still speaks."""
+    status = read_status(run_dir)
+    if status is None:
+        return None
+    return Copy(
+        phase=status.phase,
+        alive=time.time() - status.updated_at <= FRESH,
+        records=status.records,
+        lag_records=status.lag_records,
+        lag_seconds=status.lag_seconds,
+        error=status.error,
+    )
+
+
+def wait_caught_up(config: Config, timeout: float) -> None:
+    """Returns when a living replicate says that green is caught up.
+
+    Raises:
+        UnknownError: not within `timeout` seconds, or it failed.
+    """
+    run_dir, end = Path(config.run_dir), time.monotonic() + timeout
+    while True:
+        seen = copy_of(run_dir)
+        if seen is not None and seen.alive and seen.phase == "caught_up":
+            return
+        failed = seen is not None and seen.alive and seen.phase == "failed"
+        if failed or time.monotonic() >= end:
+            raise UnknownError(
+                "the replication has failed" if failed else f"green is not caught up within {timeout:g} s",
+                evidence=f"replicate says {seen.phase} {seen.error}".strip() if seen else "no replicate.json",
+                next_command="bmswitch replicate --follow",
+            )
+        time.sleep(min(_EVERY, max(0.0, end - time.monotonic())))
+
+
+def _state(config: Config, colour: Colour) -> str:
+    core = open_core(config, colour, timeout=_TIMEOUT)
+    try:
+        return state_of(core)
+    finally:
+        core.close()
+
+
+def _read(config: Config, index: int) -> Node:
+    node = open_node(config.proxies[index], timeout=_TIMEOUT)
+    try:
+        return read_node(node)
+    finally:
+        node.close()
+
+
+def _entries(run_dir: Path) -> tuple[list[Entry], str]:
+    try:
+        return read_journal(run_dir / "journal.ndjson")[0], ""
+    except BmswitchError as error:
+        return [], f"{error.cause}: {error.evidence}"
+
+
+def _proof(run_dir: Path) -> Proved | None:
+    proof = load_proof(run_dir)
+    if proof is None:
+        return None
+    age = int(time.time() - proof.at)
+    return Proved(verdict=proof.verdict, age=age, containers=proof.containers, items=proof.items)
+
+
+def _words(state: State | None) -> str:
+    if state is None:
+        return "not begun"
+    return state.outcome or f"open at {state.phase}"

@@ -1,0 +1,354 @@
+"""The proof at the switch: reads only what blue's log touched since the last proof, so that its cost is the changes' own.
+
+Before the hold, `prepare` reads blue's log from the last proof's position and proves what it touched, round by round, until
+little is left; a thread goes on reading. In the hold, `prove` reads the log to its end (blue is demoted: it does not grow
+any more) and compares what is left. Blue must still answer reads then: it is demoted, not yet stopped.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from bmswitch.bluemind.bulk import Bulk
+from bmswitch.kafka.consumer import Batch, LogConsumer
+from bmswitch.kafka.topics import Topics
+from bmswitch.model.config import Colour, Config
+from bmswitch.model.differences import Difference, Place
+from bmswitch.model.errors import BmswitchError, RefusedError, UnknownError
+from bmswitch.model.plan import Plan
+from bmswitch.model.proof import Position, Proof, Verdict
+from bmswitch.model.topics import CRP
+from bmswitch.parity.mail import know_uid_validity
+from bmswitch.parity.partial import compare, details
+from bmswitch.parity.sides import Sides
+from bmswitch.parity.suspects import settle, unexplained
+from bmswitch.parity.touched import Touched
+from bmswitch.workflows.barrier import run_barrier
+from bmswitch.workflows.sites import open_core
+from bmswitch.workflows.verify import first_of, open_bulk
+
+_READ = 5000
+_POLL = 0.05
+_AGAIN = 0.02
+_SMALL = 50
+_MAX_PLACES = 500_000
+_SHOWN = 20
+_MAY_BE_KNOWN = frozenset({"container_flat_hierarchy", "replicated_mailboxes", "containers"})
+"""Where a difference can have a reason that no waiting mends."""
+_COLOURS: tuple[Colour, Colour] = ("blue", "green")
+
+Answer = TypeVar("Answer")
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """How the preparation left things: items proved again, items that must wait for the hold, differences found."""
+
+    proved: int
+    waiting: int
+    differences: list[Difference]
+    seconds: float
+
+
+class ProofResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict in the hold, for `position` of blue's log; at most 20 differences are carried."""
+
+    verdict: Verdict
+    differences: list[Difference]
+    containers: int
+    items: int
+    seconds: float
+    position: Position
+    why: str = ""
+
+
+class Log(Protocol):
+    """A reader of blue's log, as far as this needs it."""
+
+    def read(self, limit: int, timeout: float) -> Batch:
+        """What is there, or what comes within `timeout` seconds."""
+
+    def close(self) -> None:
+        """Leaves."""
+
+
+class Tail:
+    """Reads blue's log in a thread and keeps what it touched. Bounded: too much touched is an error, never forgotten."""
+
+    def __init__(self, log: Log, start: Mapping[str, list[int]]) -> None:
+        self._log = log
+        self._touched = Touched()
+        self._next = {
+            (name, p): offset for name, offsets in start.items() for p, offset in enumerate(offsets)
+        }
+        self._changed = threading.Condition()
+        self._error: BmswitchError | None = None
+        self._stop = False
+        self._thread = threading.Thread(target=self._run, name="blue-log", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops the thread."""
+        with self._changed:
+            self._stop = True
+        self._thread.join(5)
+        self._log.close()
+
+    def take(self) -> Touched:
+        """What was touched since the last call."""
+        with self._changed:
+            taken, self._touched = self._touched, Touched()
+        return taken
+
+    def wait(self, ends: Position, deadline: float) -> None:
+        """Returns when every record below `ends` was seen; UnknownError at the (monotonic) deadline."""
+        with self._changed:
+            while behind := self._behind(ends):
+                left = deadline - time.monotonic()
+                if self._error is not None:
+                    raise self._error
+                if left <= 0:
+                    raise UnknownError(
+                        "blue's log could not be read to its end in time",
+                        evidence=f"{behind} records were left",
+                    )
+                self._changed.wait(left)
+
+    def _behind(self, ends: Position) -> int:
+        return sum(
+            max(0, end - self._next.get((name, p), 0))
+            for name, offsets in ends.items()
+            for p, end in enumerate(offsets)
+        )
+
+    def _run(self) -> None:
+        while not self._stop:
+            try:
+                batch = self._log.read(_READ, _POLL)
+            except BmswitchError as error:
+                with self._changed:
+                    self._error = error
+                    self._changed.notify_all()
+                return
+            self._take(batch)
+
+    def _take(self, batch: Batch) -> None:
+        with self._changed:
+            for record in batch.records:
+                self._touched.add(record)
+                at = (record.topic, record.partition)
+                self._next[at] = max(self._next.get(at, 0), record.offset + 1)
+            for at, end in batch.ends.items():
+                self._next[at] = max(self._next.get(at, 0), end)
+            if len(self._touched) > _MAX_PLACES:
+                self._error = RefusedError(
+                    "too much has changed since the last proof to prove it at the switch",
+                    evidence=f"{len(self._touched)} containers",
+                    next_command="bmswitch verify",
+                )
+            self._changed.notify_all()
+
+
+@dataclass
+class SwitchPieces:
+    """What the proof needs of the world: readers of both sides, blue's log from a position, its ends, the barrier."""
+
+    blue: Callable[[], Bulk]
+    green: Callable[[], Bulk]
+    log: Callable[[Position], Log]
+    position: Callable[[], Position]
+    barrier: Callable[[], object]
+    newer: bool = False
+
+
+class SwitchProof:
+    """One switch's proof. Use from one thread; `close` frees the connections and ends the threads.
+
+    Connections are kept open from `prepare` to `prove`, on an event loop of their own.
+    """
+
+    def __init__(self, pieces: SwitchPieces, position: Position) -> None:
+        self._pieces = pieces
+        self._tail = Tail(pieces.log(position), position)
+        self._left = Touched()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proof", daemon=True)
+        self._thread.start()
+        self._sides = self._run(self._open(), 30.0)
+
+    def close(self) -> None:
+        """Frees everything; may be called twice."""
+        if self._loop.is_closed():
+            return
+        self._tail.close()
+        self._run(self._shut(), 10.0)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+    def prepare(self, *, timeout: float, rounds: int = 4) -> Prepared:
+        """Proves again what was touched, until a round finds little; may be called as often as wanted before the hold.
+
+        Raises:
+            UnknownError, UnreachableError, RefusedError: the log or a side can not be read, or too much has changed.
+        """
+        start = time.monotonic()
+        deadline, proved, found = start + timeout, 0, list[Difference]()
+        for _ in range(rounds):
+            self._collect(self._pieces.position(), deadline)
+            todo, self._left = self._left, Touched()
+            if not todo.places:
+                break
+            try:
+                found, items = self._run(self._prepare(todo), deadline - time.monotonic())
+            except BaseException:
+                self._left.merge(todo)
+                raise
+            proved += items
+            if items <= _SMALL:
+                break
+        self._collect({}, deadline)
+        return Prepared(
+            proved=proved, waiting=self._left.items, differences=found, seconds=time.monotonic() - start
+        )
+
+    def prove(self, *, timeout: float) -> ProofResult:
+        """Compares what is left, again and again while it differs, until `timeout`. Never raises: what fails is `unknown`."""
+        start = time.monotonic()
+        deadline, position = start + timeout, Position()
+        try:
+            position = self._pieces.position()
+            self._collect(position, deadline)
+            places, items = len(self._left), self._left.items
+            found = self._run(self._until_equal(deadline), deadline + 0.2 - time.monotonic())
+        except (BmswitchError, TimeoutError) as error:
+            why = error.cause if isinstance(error, BmswitchError) else "the deadline passed before an answer"
+            return _result("unknown", start, position, why=why)
+        bad = unexplained(found)
+        verdict: Verdict = "different" if bad else "equal"
+        return _result(verdict, start, position, found=bad, containers=places, items=items)
+
+    def _collect(self, ends: Position, deadline: float) -> None:
+        """Everything touched below `ends` goes to `_left`."""
+        self._tail.wait(ends, deadline)
+        self._left.merge(self._tail.take())
+
+    async def _prepare(self, todo: Touched) -> tuple[list[Difference], int]:
+        compared = await compare(self._sides, todo)
+
+        async def barrier() -> None:
+            await asyncio.to_thread(self._pieces.barrier)
+
+        settled = await settle(self._sides, compared.suspects, barrier, rounds=2)
+        for one in [*settled.unsettled, *settled.differences]:
+            place = Place(one.domain, one.owner, one.container, one.type)
+            self._left.merge(Touched({place: todo.places[place]}))
+        return await know_uid_validity(self._sides.green, settled.differences), compared.items
+
+    async def _until_equal(self, deadline: float) -> list[Difference]:
+        """Green must catch up; blue is frozen, so only what differed is read again."""
+        todo = self._left
+        while True:
+            todo = (await compare(self._sides, todo)).left
+            if not todo.places:
+                self._left = Touched()
+                return []
+            if time.monotonic() + _AGAIN >= deadline:
+                return await self._details(todo)
+            if all(place.type in _MAY_BE_KNOWN for place in todo.places):
+                found = await self._details(todo)
+                if not unexplained(found):
+                    return found
+            await asyncio.sleep(_AGAIN)
+
+    async def _details(self, todo: Touched) -> list[Difference]:
+        return await know_uid_validity(self._sides.green, await details(self._sides, todo))
+
+    async def _open(self) -> Sides:
+        blue, green = self._pieces.blue(), self._pieces.green()
+        await blue.open()
+        await green.open()
+        return Sides(blue, green, newer=self._pieces.newer)
+
+    async def _shut(self) -> None:
+        await self._sides.blue.close()
+        await self._sides.green.close()
+
+    def _run(self, work: Coroutine[Any, Any, Answer], timeout: float) -> Answer:
+        """Runs a coroutine on the proof's loop; TimeoutError when it takes too long."""
+        running: Future[Answer] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return running.result(max(0.0, timeout))
+        except ExceptionGroup as group:
+            raise first_of(group) from group
+        except TimeoutError:
+            running.cancel()
+            raise
+
+
+def _result(
+    verdict: Verdict,
+    start: float,
+    position: Position,
+    *,
+    found: list[Difference] | None = None,
+    containers: int = 0,
+    items: int = 0,
+    why: str = "",
+) -> ProofResult:
+    return ProofResult(
+        verdict=verdict,
+        differences=(found or [])[:_SHOWN],
+        containers=containers,
+        items=items,
+        seconds=time.monotonic() - start,
+        position=position,
+        why=why,
+    )
+
+
+def open_switch_proof(config: Config, plan: Plan, proof: Proof) -> SwitchProof:
+    """The proof of one switch, going on from the last full one."""
+    topics = {name: count for name, count in plan.blue.topics.items() if not name.endswith(CRP)}
+    reader = Topics(config.blue.kafka)
+    versions = {_version(config, colour) for colour in _COLOURS}
+
+    def log(position: Position) -> Log:
+        consumer = LogConsumer(
+            config.blue.kafka, f"bmswitch-proof-{plan.id}", partitions=sum(topics.values())
+        )
+        consumer.assign(position)
+        return consumer
+
+    def barrier() -> float:
+        blue, green = open_core(config, "blue"), open_core(config, "green")
+        try:
+            return run_barrier(blue, green, plan.blue.domains, timeout=30.0)
+        finally:
+            blue.close()
+            green.close()
+
+    return SwitchProof(
+        SwitchPieces(
+            blue=lambda: open_bulk(config, "blue"),
+            green=lambda: open_bulk(config, "green"),
+            log=log,
+            position=lambda: reader.ends(topics),
+            barrier=barrier,
+            newer=len(versions) > 1,
+        ),
+        proof.position,
+    )
+
+
+def _version(config: Config, colour: Colour) -> str:
+    core = open_core(config, colour)
+    try:
+        return core.version().software_version
+    finally:
+        core.close()

@@ -1,0 +1,112 @@
+"""`cutover --dry-run`: the real decisions against a world where all goes well, and what each effect would be, exactly."""
+
+import shlex
+
+import msgspec
+
+from bmswitch.model.config import Config
+from bmswitch.model.plan import Plan
+from bmswitch.model.switch import (
+    VERBS,
+    Entry,
+    Limits,
+    Node,
+    Observation,
+    Powers,
+    Result,
+    State,
+    Verb,
+    apply,
+    entry_of,
+    fold,
+    next_action,
+)
+from bmswitch.model.switch.facts import CLONING, RUNNING
+
+_MAX_TURNS = 200
+
+
+class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
+    """One action that a switch would take. `exact` names addresses and commands; no secret is in it."""
+
+    phase: str
+    action: str
+    exact: str
+
+
+def rehearse(config: Config, plan: Plan) -> list[Rehearsed]:
+    """Every action in order. Nothing is touched, not even read."""
+    core = config.blue.core
+    powers = Powers(stop=core.stop is not None, start=core.start is not None, kick=core.kick is not None)
+    entry = Entry(
+        kind="start", fence=1, at_ms=1, limits=Limits.of(config.budgets, core.timeout), powers=powers
+    )
+    state = fold([entry]) or State()
+    exact = effects_of(config, plan)
+    found: list[Rehearsed] = []
+    now = 1
+    for _ in range(_MAX_TURNS):
+        now += 1
+        action = next_action(state, _all_well(config, state, now))
+        line = entry_of(action, state.fence)
+        state = apply(state, msgspec.structs.replace(line, at_ms=now))
+        if action.do == "end":
+            return found
+        verb = VERBS.get(action.do)
+        if verb is not None:
+            found.append(Rehearsed(phase=action.phase, action=verb, exact=exact[verb]))
+            done = Entry(kind="effect", phase=state.phase, verb=verb, at_ms=now, result=Result(answer="yes"))
+            state = apply(state, done)
+    return found
+
+
+def effects_of(config: Config, plan: Plan) -> dict[Verb, str]:
+    """What each effect does to this site."""
+    nodes = ", ".join(node.name for node in config.proxies)
+    blue, green, budgets = config.blue, config.green, config.budgets
+    state = "/api/system/installation/state"
+    domains = len(plan.blue.domains)
+    return {
+        "hold": f"{nodes}: hold for {budgets.lease:g} s, renewed, never beyond {budgets.hold:g} s in all",
+        "kick": _run(blue.core.kick),
+        "drain": f"{nodes}: three looks in a row find no request and no connection on blue",
+        "barrier": f"64 nonces in each of {domains} domain(s) to {blue.url}, read back from {green.url}",
+        "demote-blue": f"PUT {blue.url}{state}/_demote, read back DEMOTED",
+        "settle": f"end offsets of {len(plan.blue.topics)} topics on {blue.kafka.bootstrap} stand still",
+        "prove": "items touched since the last proof are read on both sides and equal",
+        "stop-blue": _run(blue.core.stop),
+        "promote-green": f"PUT {green.url}{state}/_promote, read back RUNNING",
+        "probe-green": f"write one probe entry on {green.url} and read it back",
+        "flip-green": f"{nodes}: every frontend to green, read back",
+        "release": f"{nodes}: held requests go on",
+        "soak": f"every frontend is probed for {budgets.soak:g} s",
+        "flip-blue": f"{nodes}: every frontend to blue, read back",
+        "demote-green": f"PUT {green.url}{state}/_demote, read back DEMOTED",
+        "start-blue": _run(blue.core.start),
+        "probe-blue": f"write one probe entry on {blue.url} and read it back",
+    }
+
+
+def _run(command: list[str] | None) -> str:
+    return f"run {shlex.join(command)}" if command else "nothing: no command is configured"
+
+
+def _all_well(config: Config, state: State, now: int) -> Observation:
+    colour = "green" if state.was_intended("flip-green") else "blue"
+    nodes = tuple(
+        Node(
+            name=node.name,
+            seen=True,
+            colour="green" if colour == "green" else "blue",
+            hold_until_ms=state.hold_until_ms,
+            fence=state.fence,
+        )
+        for node in config.proxies
+    )
+    return Observation(
+        now_ms=now,
+        nodes=nodes,
+        blue=RUNNING if not state.was_intended("demote-blue") else "",
+        green=CLONING,
+        quiet_looks=3,
+    )

@@ -1,0 +1,324 @@
+"""Replays blue's log onto green's own Kafka, keeps it there, and has green restore itself from it.
+
+Order: lock, checks of everything that could do harm, mirror, first pass, green's clone, barrier, follow. It ends by
+itself when green was promoted: green's log must never get a record of blue afterwards.
+"""
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from bmswitch.bluemind.client import CloneRequest, Core
+from bmswitch.journal.lock import Lock
+from bmswitch.model.barrier import new_nonce
+from bmswitch.model.config import Config
+from bmswitch.model.errors import (
+    BmswitchError,
+    CloneError,
+    InterruptedRunError,
+    RefusedError,
+    UnknownError,
+    UnreachableError,
+)
+from bmswitch.model.plan import Plan
+from bmswitch.model.status import Phase, ReplicateStatus
+from bmswitch.replication import state
+from bmswitch.replication.mirror import Progress
+from bmswitch.replication.runner import reached
+from bmswitch.workflows.barrier import barrier_passed, ensure_barrier, write_barrier
+from bmswitch.workflows.clone_watch import DEMOTED, RUNNING, CloneWatch
+from bmswitch.workflows.mirroring import Mirroring
+from bmswitch.workflows.sites import open_core
+
+_STATUS_EVERY = 0.2
+_GREEN_EVERY = 0.5
+_TASK_EVERY = 1.0
+_TOPICS_EVERY = 5.0
+_TICK = 0.05
+_FAREWELL_WITHIN = 2.0
+_NONCE_AGAIN = 10.0
+
+
+class Replicated(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run of the command did; counts are of this run, `quarantined` of the run folder."""
+
+    records: int
+    bytes: int
+    seconds: float
+    records_per_second: float
+    quarantined: int
+    topics: dict[str, int]
+    caught_up: bool
+    switched: bool
+
+
+Tell = Callable[[ReplicateStatus], None]
+
+
+def run_replicate(
+    config: Config, plan: Plan, *, until_caught_up: bool, tell: Tell, stop: threading.Event
+) -> Replicated:
+    """Runs until it is caught up, told to stop, or green was promoted.
+
+    Raises:
+        BusyError: another replicate works on this run folder.
+        RefusedError: something would do harm; nothing was written.
+        UnreachableError: a Kafka or core does not answer.
+        CloneError: green's clone failed.
+        InterruptedRunError: stopped before it was caught up, although that was asked for.
+    """
+    run_dir = Path(config.run_dir)
+    with Lock(run_dir / "replicate.lock", "replicate"):
+        blue, green = open_core(config, "blue"), open_core(config, "green")
+        run = _Run(config, plan, blue=blue, green=green, tell=tell, stop=stop)
+        try:
+            return run.go(until_caught_up=until_caught_up)
+        except BmswitchError as error:
+            run.report("failed", error=error.cause)
+            raise
+        finally:
+            blue.close()
+            green.close()
+
+
+class _Run:
+    """The state of one run: who is asked, who copies, when each thing was looked at last."""
+
+    def __init__(
+        self, config: Config, plan: Plan, *, blue: Core, green: Core, tell: Tell, stop: threading.Event
+    ) -> None:
+        self._config, self._plan, self._blue, self._green = config, plan, blue, green
+        self._tell, self._stop = tell, stop
+        self._run_dir = Path(config.run_dir)
+        self._mirror: Mirroring | None = None
+        self._clone: CloneWatch | None = None
+        self._phase: Phase = "starting"
+        self._started_at, self._started = time.time(), time.monotonic()
+        self._seen: dict[str, float] = {}
+        self._switched = False
+        self._rate = _Rate()
+
+    def go(self, *, until_caught_up: bool) -> Replicated:
+        """The command's order of things."""
+        self.report("starting")
+        _refuse_leading_green(self._green)
+        caught_up = False
+        if self._config.replication.mode == "mirror":
+            self._mirror = Mirroring(self._config, self._plan, self._may_write)
+        try:
+            if self._first_pass() and self._start_clone():
+                caught_up = self._barrier()
+            if caught_up:
+                self.report("caught_up")
+                while not until_caught_up and self._tick():
+                    pass
+        finally:
+            self._end_mirror()
+        if until_caught_up and not caught_up and not self._switched:
+            raise InterruptedRunError(
+                "stopped before green was caught up",
+                consequence="what was copied stays; the next run goes on from there",
+                next_command="bmswitch replicate --until caught-up",
+            )
+        self.report("stopped")
+        return self._result(caught_up=caught_up)
+
+    def _may_write(self) -> bool:
+        """Asked by the mirror after the leader's farewell: False once green leads."""
+        return self._green.state() != RUNNING
+
+    def _first_pass(self) -> bool:
+        """Copies what was there when we began; False when stopped."""
+        if self._mirror is None:
+            return True
+        self.report("copying")
+        goal = self._mirror.ends_now()
+        while not reached(self._mirror.progress.positions, goal):
+            if not self._tick():
+                return False
+        return True
+
+    def _start_clone(self) -> bool:
+        """Green's clone runs after this; False when stopped."""
+        self.report("cloning")
+        blue_id = self._plan.blue.installation_id
+        green_id = self._config.green.installation_id or blue_id
+        request = CloneRequest(
+            source_installation_id=green_id if self._mirror else blue_id,
+            target_installation_id=green_id,
+            uid_to_ip_mapping=self._config.servers,
+            mode="TAIL",
+            clone_workers=self._config.replication.clone_workers,
+        )
+        self._clone = CloneWatch(self._green, self._run_dir, request)
+        self._clone.ensure()
+        self.report("cloning")
+        return self._tick()
+
+    def _barrier(self) -> bool:
+        """Waits until a nonce in every partition of every domain is readable on green; False when stopped.
+
+        The nonce is written anew at growing intervals, as another command's barrier may overwrite it.
+        """
+        domains = self._blue.domains()
+        ensure_barrier(self._blue, domains)
+        deadline = time.monotonic() + self._config.replication.caught_up_timeout
+        nonce, again, pause = "", 0.0, _NONCE_AGAIN
+        while True:
+            now = time.monotonic()
+            if now >= again:
+                nonce = new_nonce()
+                write_barrier(self._blue, domains, nonce)
+                again, pause = now + pause, pause * 2
+            missing = self._missing(domains, nonce)
+            if missing == 0:
+                return True
+            if now > deadline:
+                raise UnknownError(
+                    "green did not catch up within replication.caught_up_timeout",
+                    evidence=f"{missing} of {64 * len(domains)} partitions do not show the barrier",
+                    consequence="traffic is on blue, untouched; what was copied stays",
+                    next_command="bmswitch status; bmswitch replicate goes on from here",
+                )
+            if not self._tick():
+                return False
+
+    def _missing(self, domains: list[str], nonce: str) -> int:
+        """Partitions that do not show the nonce; all of them while green does not answer or knows no such domain."""
+        try:
+            return barrier_passed(self._green, domains, nonce)
+        except (UnreachableError, UnknownError):
+            return 64 * len(domains)
+
+    def _tick(self) -> bool:
+        """One short wait with everything that must be looked at meanwhile; False when it is time to end."""
+        if self._due("status", _STATUS_EVERY):
+            self.report(self._phase)
+        if self._mirror is not None:
+            self._mirror.check()
+            if not self._mirror.alive:
+                self._switched = self._mirror.progress.finished
+                return False
+            if self._due("topics", _TOPICS_EVERY):
+                self._mirror.follow_new_topics()
+        if self._clone is not None and self._due("green", _GREEN_EVERY) and self._green_leads():
+            self._switched = True
+            return False
+        if self._clone is not None and self._due("task", _TASK_EVERY):
+            self._check_clone()
+        return not self._stop.wait(_TICK)
+
+    def _due(self, name: str, every: float) -> bool:
+        now = time.monotonic()
+        if now - self._seen.get(name, 0.0) < every:
+            return False
+        self._seen[name] = now
+        return True
+
+    def _check_clone(self) -> None:
+        """The task's end is a failure, unless it is the promotion that ended it."""
+        if self._clone is None:
+            return
+        try:
+            self._clone.check()
+        except CloneError:
+            if not self._green_leads():
+                raise
+
+    def _green_leads(self) -> bool:
+        """True when green was promoted in a switch. Raises CloneError when it is RUNNING without one."""
+        try:
+            if self._green.state() != RUNNING:
+                return False
+        except UnreachableError:
+            return False
+        deadline = time.monotonic() + _FAREWELL_WITHIN
+        while time.monotonic() < deadline:
+            if self._progress().farewell or _stepped_down(self._blue):
+                return True
+            time.sleep(_TICK)
+        cause = "green is RUNNING although nobody promoted it: its clone failed"
+        raise self._clone.failed(cause) if self._clone else CloneError(cause)
+
+    def _end_mirror(self) -> None:
+        if self._mirror is not None:
+            self._mirror.stop()
+
+    def _progress(self) -> Progress:
+        return self._mirror.progress if self._mirror is not None else Progress()
+
+    def report(self, phase: Phase, *, error: str = "") -> None:
+        """Writes the status file and tells whoever shows it."""
+        self._phase = phase
+        progress = self._progress()
+        lag = progress.lag
+        now = time.time()
+        status = ReplicateStatus(
+            plan_id=self._plan.id,
+            pid=os.getpid(),
+            phase=phase,
+            started_at=self._started_at,
+            updated_at=now,
+            records=progress.records,
+            bytes=progress.bytes,
+            records_per_second=self._rate(progress.records),
+            lag_records=lag,
+            lag_seconds=max(0.0, now - progress.last_ms / 1000) if lag and progress.last_ms else 0.0,
+            positions=progress.positions,
+            ends=progress.ends,
+            quarantined=progress.quarantined,
+            clone_task=self._clone.task if self._clone else "",
+            error=error,
+        )
+        state.write_status(self._run_dir, status)
+        self._tell(status)
+
+    def _result(self, *, caught_up: bool) -> Replicated:
+        progress = self._progress()
+        seconds = time.monotonic() - self._started
+        return Replicated(
+            records=progress.records,
+            bytes=progress.bytes,
+            seconds=round(seconds, 3),
+            records_per_second=round(progress.records / seconds, 1),
+            quarantined=progress.quarantined,
+            topics=self._mirror.targets if self._mirror else {},
+            caught_up=caught_up,
+            switched=self._switched,
+        )
+
+
+class _Rate:
+    """Records per second over the last seconds."""
+
+    def __init__(self) -> None:
+        self._marks: deque[tuple[float, int]] = deque(maxlen=25)
+
+    def __call__(self, records: int) -> float:
+        now = time.monotonic()
+        self._marks.append((now, records))
+        then, before = self._marks[0]
+        return round((records - before) / (now - then), 1) if now > then else 0.0
+
+
+def _refuse_leading_green(green: Core) -> None:
+    """Green's own log starts with its promotion: a record of blue in it would undo what users wrote since."""
+    if green.state() == RUNNING:
+        raise RefusedError(
+            "green leads already: its log takes no records of blue any more",
+            consequence="nothing was written",
+            next_command="bmswitch status",
+        )
+
+
+def _stepped_down(blue: Core) -> bool:
+    """True when blue is demoted or does not answer at all."""
+    try:
+        return blue.state() == DEMOTED
+    except UnreachableError:
+        return True

@@ -1,0 +1,39 @@
+"""Opens what the configuration names: cores and the bucket, with their secrets read at the last moment."""
+
+from urllib.parse import urlsplit
+
+from bmswitch.bluemind.client import Core
+from bmswitch.model.config import Bucket as BucketConfig
+from bmswitch.model.config import Colour, Config, Tls
+from bmswitch.objects.bucket import Bucket
+from bmswitch.workflows.config import read_secret
+
+
+def open_core(config: Config, colour: Colour, *, timeout: float = 5.0) -> Core:
+    """The core of one side; `timeout` seconds bound each call."""
+    site = config.blue if colour == "blue" else config.green
+    return Core(
+        site.url, read_secret(site.token), verify=verification(site.tls), name=colour, timeout=timeout
+    )
+
+
+def open_bucket(config: BucketConfig) -> Bucket:
+    """The shared bucket, for reading."""
+    return Bucket(
+        config.endpoint,
+        config.name,
+        read_secret(config.access_key),
+        read_secret(config.secret_key),
+        region=config.region,
+        verify=verification(config.tls),
+    )
+
+
+def verification(tls: Tls) -> bool | str:
+    """How certificates are verified: not at all, by the system's authorities, or by the file given."""
+    return (tls.ca_file or True) if tls.verify else False
+
+
+def host_of(url: str) -> str:
+    """The host of an address, for messages."""
+    return urlsplit(url).hostname or url

@@ -1,0 +1,70 @@
+"""After the switch: every frontend of every node is asked as a client would ask, for a while."""
+
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+
+import httpx
+
+from bmswitch.model.config import EnvoyNode, HaproxyNode
+
+STATE = "/api/system/installation/state"
+SERVES = "CORE_STATE_RUNNING"
+_EVERY = 0.5
+_PATIENCE = 3.0
+_TLS_PORTS = {993, 995, 465}
+_MAX_BREACHES = 20
+
+
+def soak(
+    pool: Executor, nodes: Sequence[HaproxyNode | EnvoyNode], seconds: float, *, verify: bool | str
+) -> list[str]:
+    """Breaches found within `seconds` (at most 20), each naming node, frontend and what was seen; empty is good."""
+    end = time.monotonic() + seconds
+    breaches: list[str] = []
+    while True:
+        breaches += [b for b in probe_all(pool, nodes, verify=verify) if b not in breaches]
+        if time.monotonic() >= end or len(breaches) >= _MAX_BREACHES:
+            return breaches[:_MAX_BREACHES]
+        time.sleep(min(_EVERY, max(0.0, end - time.monotonic())))
+
+
+def probe_all(pool: Executor, nodes: Sequence[HaproxyNode | EnvoyNode], *, verify: bool | str) -> list[str]:
+    """One look at each frontend, side by side; what is wrong."""
+    asked = [
+        *(pool.submit(probe_http, node.name, url, verify) for node in nodes for url in node.frontends.http),
+        *(pool.submit(probe_tcp, node.name, at, "* OK") for node in nodes for at in node.frontends.imap),
+        *(pool.submit(probe_tcp, node.name, at, "220") for node in nodes for at in node.frontends.smtp),
+    ]
+    return [said for said in (one.result() for one in asked) if said]
+
+
+def probe_http(node: str, url: str, verify: bool | str) -> str:  # noqa: FBT001 -- as httpx names it
+    """What is wrong with a web frontend, empty if nothing."""
+    try:
+        answer = httpx.get(url.rstrip("/") + STATE, timeout=_PATIENCE, verify=verify, trust_env=False)
+    except httpx.HTTPError as error:
+        return f"{node} {url}: {type(error).__name__}"
+    if answer.status_code != 200 or SERVES not in answer.text:
+        return f"{node} {url}: HTTP {answer.status_code} {answer.text[:60]}"
+    return ""
+
+
+def probe_tcp(node: str, address: str, greeting: str) -> str:
+    """What is wrong with a mail frontend, empty if nothing: its first line must start with `greeting`."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE) as plain:
+            line = _first_line(plain, host, tls=int(port) in _TLS_PORTS)
+    except OSError as error:
+        return f"{node} {address}: {type(error).__name__}"
+    return "" if line.startswith(greeting) else f"{node} {address}: greeted with {line[:60]!r}"
+
+
+def _first_line(plain: socket.socket, host: str, *, tls: bool) -> str:
+    if not tls:
+        return plain.recv(512).decode("ascii", "replace")
+    with ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secured:
+        return secured.recv(512).decode("ascii", "replace")

@@ -1,0 +1,57 @@
+import msgspec
+
+from bmswitch.model.differences import Place, differing, explain, shown
+from bmswitch.model.digest import Print
+from bmswitch.model.proof import verdict_of
+
+PLACE = Place("lab.test", "u1", "notes:default_u1", "notes")
+
+
+def test_a_missing_item_says_on_which_side_it_is() -> None:
+    printed = Print((("id", 1),), 1)
+    assert [(d.side, d.what) for d in explain(PLACE, "n", printed, None)] == [("blue", "missing")]
+    assert [(d.side, d.what) for d in explain(PLACE, "n", None, printed)] == [("green", "missing")]
+
+
+def test_every_signal_and_field_that_differs_is_named() -> None:
+    found = explain(
+        PLACE,
+        "n",
+        Print((("id", 1), ("version", 2)), 1),
+        Print((("id", 1), ("version", 3)), 2),
+        blue_value={"a": {"b": 1, "c": 2}},
+        green_value={"a": {"b": 1, "c": 3}},
+    )
+    assert [(d.what, d.blue, d.green) for d in found] == [("version", "2", "3"), ("a.c", "2", "3")]
+
+
+def test_a_difference_without_values_is_still_a_difference() -> None:
+    found = explain(PLACE, "n", Print((), 1), Print((), 2))
+    assert [d.what for d in found] == ["value"]
+
+
+def test_texts_are_not_shown() -> None:
+    assert "Smith" not in (shown("Mrs Smith") or "")
+    assert "Smith" not in (shown({"name": "Smith"}) or "")
+    assert shown("a") != shown("b")
+    assert shown(5) == "5"
+
+
+def test_only_a_hierarchy_node_on_green_alone_is_known() -> None:
+    hierarchy = msgspec.structs.replace(PLACE, type="container_flat_hierarchy")
+    printed = Print((), 1)
+    assert explain(hierarchy, "n", None, printed)[0].known is not None
+    assert explain(hierarchy, "n", printed, None)[0].known is None
+    assert explain(hierarchy, "n", printed, Print((), 2))[0].known is None
+    assert explain(PLACE, "n", None, printed)[0].known is None
+
+
+def test_differing_finds_exactly_the_uids_that_are_not_the_same() -> None:
+    a, b = Print((), 1), Print((), 2)
+    assert differing({"x": a, "y": a, "z": a}, {"x": a, "y": b, "w": a}) == {"y", "z", "w"}
+
+
+def test_different_is_certain_and_equal_needs_everything_known() -> None:
+    assert verdict_of(differences=0, unsettled=0) == "equal"
+    assert verdict_of(differences=0, unsettled=1) == "unknown"
+    assert verdict_of(differences=1, unsettled=1) == "different"

@@ -1,0 +1,128 @@
+"""The journal and the lock on a real file system."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bmswitch.journal.journal import Journal, read_journal
+from bmswitch.journal.lines import DamageError, decode, encode
+from bmswitch.journal.lock import Lock
+from bmswitch.model.errors import BusyError, JournalError
+from bmswitch.model.switch import Entry, Result, fold
+
+
+def written(path: Path, count: int = 3) -> None:
+    with Journal(path) as journal:
+        journal.append(Entry(kind="start", fence=1), 1000)
+        for number in range(count - 1):
+            journal.append(Entry(kind="intent", verb="hold", phase="hold", until_ms=9000 + number), 1001)
+
+
+def test_what_is_written_is_read_back_numbered(tmp_path: Path) -> None:
+    path = tmp_path / "journal.ndjson"
+    written(path)
+    entries, torn = read_journal(path)
+    assert [entry.seq for entry in entries] == [1, 2, 3]
+    assert (entries[1].verb, entries[1].at_ms, torn) == ("hold", 1001, "")
+    state = fold(entries)
+    assert state is not None
+    assert state.was_intended("hold")
+
+
+def test_each_line_is_one_json_object_with_its_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "journal.ndjson"
+    written(path, 1)
+    line = json.loads(path.read_text().splitlines()[0])
+    assert len(line["crc"]) == 8
+    assert line["kind"] == "start"
+
+
+def test_the_file_is_the_owners_only(tmp_path: Path) -> None:
+    path = tmp_path / "journal.ndjson"
+    written(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_torn_last_line_is_cut_off_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "journal.ndjson"
+    written(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    entries, torn = read_journal(path)
+    assert len(entries) == 2
+    assert "line 3" in torn
+    assert path.read_bytes() == whole[:-20], "reading changes nothing"
+    with Journal(path) as journal:
+        assert "cut off" in journal.cut
+        journal.append(Entry(kind="note", said="after the crash"), 1)
+    assert [entry.seq for entry in read_journal(path)[0]] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("line", [0, 1, 2])
+def test_one_changed_bit_is_found_and_named_by_line(tmp_path: Path, line: int) -> None:
+    path = tmp_path / "journal.ndjson"
+    written(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[line] = lines[line][:10] + bytes([lines[line][10] ^ 1]) + lines[line][11:]
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(JournalError, match=f"line {line + 1}") as caught:
+        Journal(path)
+    assert caught.value.next_command
+
+
+def test_a_missing_line_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "journal.ndjson"
+    written(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + lines[2])
+    with pytest.raises(JournalError, match="line 2"):
+        Journal(path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_an_error_and_not_a_silence(tmp_path: Path) -> None:
+    path = tmp_path / "journal.ndjson"
+    written(path)
+    with Journal(path) as journal:
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, journal._file)
+        os.close(full)
+        with pytest.raises(JournalError, match="can not be written"):
+            journal.append(Entry(kind="note"), 1)
+    assert len(read_journal(path)[0]) == 3
+
+
+def test_a_line_survives_its_round_trip() -> None:
+    entry = Entry(kind="effect", seq=4, verb="prove", result=Result(answer="yes", facts={"items": 3}))
+    assert decode(encode(entry)) == entry
+    with pytest.raises(DamageError):
+        decode(b"{}")
+
+
+def test_a_second_command_is_told_who_works_and_since_when(tmp_path: Path) -> None:
+    path = tmp_path / "cutover.lock"
+    with Lock(path, "cutover"), pytest.raises(BusyError) as caught:
+        Lock(path, "cutover --resume")
+    assert str(os.getpid()) in caught.value.evidence
+    assert "since 20" in caught.value.evidence
+    with Lock(path, "again") as lock:
+        assert lock.taken_over == "", "given back in order"
+
+
+def test_the_lock_of_a_killed_process_is_taken_over_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "cutover.lock"
+    code = (
+        "import os,sys,pathlib\n"
+        "from bmswitch.journal.lock import Lock\n"
+        "lock = Lock(pathlib.Path(sys.argv[1]), 'cutover')\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert killed.returncode == -9
+    with Lock(path, "cutover --resume") as lock:
+        assert "that is gone" in lock.taken_over
+        assert "(cutover)" in lock.taken_over
