@@ -258,7 +258,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_node(
-    driver: Driver, directory: Path, *, keepalive: float = 75.0, start: bool = True
+    driver: Driver, directory: Path, *, keepalive: float = 75.0, idle: float = 4.0
 ) -> Iterator[Node]:
     """Two backends and one proxy before them, with two HTTP listeners, one IMAP and one SMTP."""
     loop = Loop()
@@ -268,8 +268,10 @@ def running_node(
     http = [f"127.0.0.1:{port}" for port in ports[:2]]
     imap, smtp, admin = (f"127.0.0.1:{port}" for port in ports[2:])
     listeners = [Listener("http", one) for one in http] + [Listener("imap", imap), Listener("smtp", smtp)]
-    make = _envoy if driver == "envoy" else _haproxy
-    config, processes = make(directory, listeners, servers.backends, admin)
+    if driver == "envoy":
+        config, processes = _envoy(directory, listeners, servers.backends, admin, idle)
+    else:
+        config, processes = _haproxy(directory, listeners, servers.backends)
     node = Node(
         driver,
         directory,
@@ -283,10 +285,9 @@ def running_node(
         smtp=smtp,
     )
     try:
-        if start:
-            for process in processes.values():
-                process.start()
-            until("the node answers", node.answers, timeout=READY)
+        for process in processes.values():
+            process.start()
+        until("the node answers", node.answers, timeout=READY)
         yield node
     finally:
         node.proxy.close()
@@ -297,9 +298,9 @@ def running_node(
 
 
 def _envoy(
-    directory: Path, listeners: list[Listener], backends: Backends, admin: str
-) -> tuple[EnvoyNode, dict[str, Process]]:
-    render_envoy(directory, listeners, backends, admin=admin)
+    directory: Path, listeners: list[Listener], backends: Backends, admin: str, idle: float
+) -> tuple[EnvoyNode | HaproxyNode, dict[str, Process]]:
+    render_envoy(directory, listeners, backends, admin=admin, upstream_idle=idle)
     binary = Path(sys.executable).with_name("envoy")
     commands = {"envoy": envoy_command(directory, binary=str(binary)), "gate": gate_command(directory)}
     config = EnvoyNode(name="edge", gate=str(directory / "gate.sock"), admin=f"http://{admin}")
@@ -307,8 +308,8 @@ def _envoy(
 
 
 def _haproxy(
-    directory: Path, listeners: list[Listener], backends: Backends, _admin: str
-) -> tuple[HaproxyNode, dict[str, Process]]:
+    directory: Path, listeners: list[Listener], backends: Backends
+) -> tuple[EnvoyNode | HaproxyNode, dict[str, Process]]:
     render_haproxy(directory, listeners, backends)
     config = HaproxyNode(
         name="edge",

@@ -336,3 +336,19 @@ def test_sigterm_ends_a_mirror_process_orderly(pair: tuple[str, str], tmp_path: 
     reader = LogConsumer(Kafka(bootstrap=pair[0]), "bmswitch-p1")
     assert sum(o or 0 for o in reader.committed({DOMAIN: 64})[DOMAIN]) == 1000
     reader.close()
+
+
+@pytest.mark.real
+def test_apache_kafka_gets_its_topics_made_and_the_same_records(
+    embedded_kafka: EmbeddedKafka, apache_kafka: str, tmp_path: Path
+) -> None:
+    for name, partitions in LAYOUT.items():
+        embedded_kafka.create_topic(name, partitions)
+    publish(embedded_kafka.bootstrap, [server_record(), *domain_records(3000)])
+    with mirroring(tmp_path, (embedded_kafka.bootstrap, apache_kafka)) as running:
+        until(lambda: caught_up(running))
+    assert Topics(Kafka(bootstrap=apache_kafka)).cluster().of(IID) == LAYOUT
+    before, after = content(embedded_kafka.bootstrap, DOMAIN), content(apache_kafka, DOMAIN)
+    assert {p: list(map(wire, rs)) for p, rs in after.items()} == {
+        p: list(map(wire, rs)) for p, rs in before.items()
+    }

@@ -184,11 +184,24 @@ def test_a_gate_that_is_told_to_stop_ends_with_success(node: Node) -> None:
     assert node.processes["gate"].popen.returncode == 0
 
 
-def test_connections_that_a_backend_closes_cost_no_request(tmp_path: Path) -> None:
-    """The backend ends each kept connection after 50 ms of silence: every request may meet one that is just closing."""
+def test_a_backend_that_closes_idle_connections_costs_no_read(tmp_path: Path) -> None:
+    """It ends each kept connection after 50 ms of silence, Envoy after 4 s: every request may meet a closing one."""
     require_real("envoy")
     with running_node("envoy", tmp_path, keepalive=0.05) as node:
         load = Load(node, rate=150, sessions=1)
-        until("600 requests", lambda: node.servers.count("blue", "http") > 600, timeout=60)
+        serves(node, requests=600)
+        load.finish()
+        assert [one for one in load.failed if int(one.key) % 5 != 0] == []
+
+
+def test_an_envoy_that_closes_idle_connections_first_costs_nothing(tmp_path: Path) -> None:
+    require_real("envoy")
+    with running_node("envoy", tmp_path, keepalive=2.0, idle=0.02) as node:
+        load = Load(node, rate=150, sessions=1)
+        serves(node, requests=600)
         load.finish()
         assert load.failed == []
+
+
+def serves(node: Node, *, requests: int) -> None:
+    until(f"{requests} requests", lambda: node.servers.count("blue", "http") > requests, timeout=60)

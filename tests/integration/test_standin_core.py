@@ -4,6 +4,7 @@ import imaplib
 import signal
 import smtplib
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -26,11 +27,13 @@ from tests.integration.core_kit import (
 from tests.integration.parts import BucketServer, running_bucket
 
 from bmswitch.lab.embedded_kafka import EmbeddedKafka
+from bmswitch.lab.publisher import Publisher
 from bmswitch.lab.seed import PASSWORD, user_uid
 from bmswitch.lab.services.bodies import decompress, guid_of
 from bmswitch.lab.site import Seed
 from bmswitch.model import topics
-from bmswitch.model.records import Operation, decode_envelope, decode_item_uid
+from bmswitch.model.partition import partition_of
+from bmswitch.model.records import Operation, RecordKey, decode_envelope, decode_item_uid
 from bmswitch.parity.tables import COMPLETE, ENTRY_IGNORED, SIDE
 
 ALL = {"hiddenFilter": False, "systemFilter": False, "stateFilter": "All", "size": -1}
@@ -238,6 +241,39 @@ def test_errors_are_answered_as_bluemind_does(kafka: EmbeddedKafka, tmp_path: Pa
     ]
 
 
+def test_a_topic_keeps_its_own_partition_count_and_a_missing_one_loses_records() -> None:
+    key = RecordKey("notes", "U1", "notes:default_U1", 5, "net.bluemind.notes.api.VNote", Operation.CREATE)
+    with EmbeddedKafka() as kafka:
+        kafka.create_topic(topics.domain(IID, DOMAIN), 16)
+        allowed = [True]
+        publisher = Publisher(kafka.bootstrap, lambda: IID, lambda: allowed[0], tombstones=True)
+        publisher.put(DOMAIN, key, "n1", b'{"uid":"n1"}')
+        publisher.delete(DOMAIN, key, "n1")
+        publisher.put("global.virt", key, "n1", b'{"uid":"n1"}')
+        publisher.put("", key, "n1", b'{"uid":"n1"}')
+        allowed[0] = False
+        publisher.put(DOMAIN, key, "n2", b'{"uid":"n2"}')
+        publisher.close()
+        found = read_topic(kafka.bootstrap, topics.domain(IID, DOMAIN))
+    assert (publisher.sent, publisher.lost) == (4, 1)
+    assert {record.partition for record in found} == {partition_of("U1", 16)}
+    assert [record.key.operation for record in found] == ["CREATE", "DELETE", "UPDATE", "CREATE"]
+    assert [record.value for record in found] == [b'{"uid":"n1"}', b'{"uid":"n1"}', None, None]
+
+
+def test_a_broker_outage_never_fails_a_write(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+    site = make_site(tmp_path, kafka, seed=Seed(users=1, items=0))
+    container = f"notes:default_{user_uid(DOMAIN, 0)}"
+    path = f"/api/notes/{quote(container, safe='')}"
+    with running(site) as core:
+        until(lambda: len(logged_items(kafka.bootstrap)) > 0, "the seed is in the log")
+        kafka.set_down()
+        core.call("PUT", f"{path}/dark", {"subject": "while Kafka is away"})
+        kafka.set_up()
+        core.end()
+    assert (container, "dark") in logged_items(kafka.bootstrap)
+
+
 def test_a_tail_clone_catches_up_is_promoted_and_serves(
     kafka: EmbeddedKafka, bucket: BucketServer, tmp_path: Path
 ) -> None:
@@ -292,3 +328,14 @@ def test_the_core_sustains_many_small_requests(kafka: EmbeddedKafka, tmp_path: P
     assert count == {"total": 300}
     assert seconds < 10.0
     assert TOKENS["blue"] not in core.log.read_text()
+
+
+@pytest.mark.real
+def test_on_a_real_kafka_topics_are_made_as_bluemind_makes_them(apache_kafka: str) -> None:
+    iid = "bluemind-" + str(uuid.uuid4())
+    publisher = Publisher(apache_kafka, lambda: iid, lambda: True, tombstones=True)
+    key = RecordKey("notes", "U1", "notes:default_U1", 5, "net.bluemind.notes.api.VNote", Operation.CREATE)
+    publisher.put(DOMAIN, key, "n1", b'{"uid":"n1"}')
+    publisher.close()
+    found = read_topic(apache_kafka, topics.domain(iid, DOMAIN))
+    assert [(record.partition, record.value) for record in found] == [(partition_of("U1"), b'{"uid":"n1"}')]

@@ -121,6 +121,18 @@ def traffic(
 
 
 @app.command()
+def demo(
+    directory: Directory = _DEFAULT,
+    rate: Annotated[int, typer.Option(min=1, help="Requests a second of the clients.")] = 450,
+    output: OutputOption = Output.human,
+) -> None:
+    """Upgrade a blue site under client load, command by command, and say what the clients noticed."""
+    from bmswitch.cli import lab_demo  # noqa: PLC0415 -- help stays fast
+
+    lab_demo.run(directory, rate, output)
+
+
+@app.command()
 def defect(
     name: Annotated[str, typer.Argument(help="For example task-success-though-domain-failed.")],
     switch: Annotated[Literal["on", "off"], typer.Argument()],

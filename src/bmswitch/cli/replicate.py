@@ -39,15 +39,13 @@ def replicate(
 ) -> None:
     """Copy blue's log to green's Kafka, keep it there, and have green restore itself from it."""
     from bmswitch.workflows.config import load_config  # noqa: PLC0415 - keeps other commands' start quick
-    from bmswitch.workflows.plan import check_fresh, load_plan, refuse_stops  # noqa: PLC0415 - the same
+    from bmswitch.workflows.plan import load_plan  # noqa: PLC0415 - the same
     from bmswitch.workflows.replicate import run_replicate  # noqa: PLC0415 - the same
 
     if follow and until:
         raise typer.BadParameter("--follow and --until exclude each other")
     settings = load_config(config)
     planned = load_plan(settings, plan)
-    check_fresh(planned, settings)
-    refuse_stops(planned)
     progress = Progress()
     with _stopped_by_signals() as stop:
         try:

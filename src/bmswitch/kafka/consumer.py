@@ -41,7 +41,7 @@ class LogConsumer:
             "auto.offset.reset": "error",
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 10 if partitions <= _FEW_PARTITIONS else 100,
-            "fetch.max.bytes": 16_777_216,
+            "fetch.max.bytes": 4_194_304,
             "queued.min.messages": 50_000,
             "queued.max.messages.kbytes": queued_kib,
             "fetch.queue.backoff.ms": 5,

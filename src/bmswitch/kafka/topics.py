@@ -112,7 +112,7 @@ class Topics:
             self._by_command(self._kafka.create_topics, missing)
         else:
             self._by_admin(missing)
-        there = self.cluster().topics
+        there = self._until_there(missing)
         lost = sorted(name for name in missing if name not in there)
         if lost:
             raise UnreachableError(
@@ -121,6 +121,15 @@ class Topics:
             )
         refuse_other_counts(missing, there, self._kafka.bootstrap)
         return sorted(missing)
+
+    def _until_there(self, wanted: Mapping[str, int]) -> dict[str, int]:
+        """The cluster's topics once all wanted ones are told; a broker tells of a new topic a moment later."""
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            there = self.cluster().topics
+            if wanted.keys() <= there.keys() or time.monotonic() > deadline:
+                return there
+            time.sleep(0.05)
 
     def _by_command(self, command: list[str], missing: Mapping[str, int]) -> None:
         listed = " ".join(f"{name}:{count}" for name, count in sorted(missing.items()))

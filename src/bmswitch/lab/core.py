@@ -18,12 +18,13 @@ from typing import Protocol
 from bmswitch.lab.rest.server import RestServer
 from bmswitch.lab.services.bodies import open_bodies
 from bmswitch.lab.services.core_services import Services
+from bmswitch.lab.services.platform import GLOBAL_DOMAIN
 from bmswitch.lab.site import StandIn, load_site, write_private
-from bmswitch.lab.store import Store
+from bmswitch.lab.store import INITIALISED, Store
 from bmswitch.model.errors import BmswitchError, LabError
 
 _POLL = 0.1  # seconds between two looks at delivery reports
-_INITIALISED = "initialised"
+_PREPARE = 1.0  # seconds between two looks for topics that a clone will write to
 
 log = logging.getLogger("bmswitch.lab.core")
 
@@ -68,6 +69,7 @@ class Core:
         self._chores = [
             asyncio.create_task(_repeat(_POLL, self._serve_reports)),
             asyncio.create_task(_repeat(self.site.heartbeat, self._beat)),
+            asyncio.create_task(_repeat(_PREPARE, self._prepare)),
         ]
         gc.freeze()
         log.info("%s: %s on %s", self.site.name, self.services.state.current, self.site.url)
@@ -89,7 +91,7 @@ class Core:
     async def _initialise(self) -> None:
         site, services = self.site, self.services
         wanted = site.seed is not None or site.log is not None
-        if not wanted or self.store.meta(_INITIALISED) is not None:
+        if not wanted or self.store.meta(INITIALISED) is not None:
             return
         write_private(site.mcast_id, site.installation_id.removeprefix("bluemind-").encode())
         services.installation.write_token()
@@ -103,7 +105,7 @@ class Core:
 
             restored = await asyncio.to_thread(bootstrap, site, self.store, log.info)
             log.info("restored from the log: %s", restored)
-        self.store.set_meta(_INITIALISED, "yes")
+            self.store.set_meta(INITIALISED, "yes")
 
     async def _start_fronts(self) -> Fronts | None:
         if not self.site.imap_port and not self.site.smtp_port:
@@ -114,6 +116,12 @@ class Core:
 
     async def _serve_reports(self) -> None:
         self.services.publisher.poll()
+
+    async def _prepare(self) -> None:
+        """A clone keeps its producers ready: its promotion is part of somebody's hold."""
+        if self.services.state.cloning:
+            domains = [item.uid for item in self.services.platform.domains() if item.uid != GLOBAL_DOMAIN]
+            await asyncio.to_thread(self.services.publisher.prepare, domains)
 
     async def _beat(self) -> None:
         self.services.installation.heartbeat()

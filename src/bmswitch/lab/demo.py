@@ -172,7 +172,9 @@ class Demo:
         return DemoResult(
             outcome=switch["outcome"],
             requests=Requests(**{name: requests[name] for name in ("http", "imap", "smtp", "failed")}),
-            writes=Writes(**{name: verdict[name] for name in ("acknowledged", "lost", "duplicated", "unknown")}),
+            writes=Writes(
+                **{name: verdict[name] for name in ("acknowledged", "lost", "duplicated", "unknown")}
+            ),
             longest_pause_ms=summary["longest_pause_ms"],
             hold_ms=switch["hold_ms"],
             replication={

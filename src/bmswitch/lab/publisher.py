@@ -6,6 +6,7 @@ Publishing is a silent no-op while `allowed()` says no (change-log.md 1.6) and f
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 
@@ -21,6 +22,7 @@ GLOBAL_DOMAIN = "global.virt"
 MAX_RECORD = 5_242_880
 _FULL_WAIT = 10.0  # seconds that a write waits for room in the buffer (Java: max.block.ms)
 _CLOSE_WAIT = 20.0  # change-log.md 1.4
+_ASK = 2.0  # seconds for metadata and creation: the first write of a topic waits for them
 _RETRY = 5.0  # seconds before a missing topic is looked for again
 
 _TOPIC_SETTINGS = {  # change-log.md 1.2
@@ -52,8 +54,17 @@ class Publisher:
         self._tombstones = tombstones
         self._producers: dict[str, tuple[Producer, int]] = {}
         self._missing: dict[str, float] = {}
+        self._connecting = threading.Lock()
         self.sent = 0
         self.lost = 0
+
+    def prepare(self, domains: list[str]) -> None:
+        """Connect to the topics of these domains and the orphans, so that a promotion need not. From any thread."""
+        installation = self._installation_id()
+        names = [topics.orphans(installation), *(topics.domain(installation, domain) for domain in domains)]
+        for topic in names:
+            if topic not in self._producers:
+                self._connect(topic)
 
     def put(self, domain: str, key: RecordKey, item_uid: str, value: bytes) -> None:
         """Send a CREATE or UPDATE record; `domain` empty means the orphans topic."""
@@ -70,7 +81,7 @@ class Publisher:
 
     def poll(self) -> None:
         """Serve delivery reports; never waits."""
-        for producer, _ in self._producers.values():
+        for producer, _ in list(self._producers.values()):
             producer.poll(0)
 
     def waiting(self) -> int:
@@ -125,10 +136,16 @@ class Publisher:
 
     def _connect(self, topic: str) -> tuple[Producer, int] | None:
         """The producer of a topic, made at first use; None while the topic neither exists nor can be made."""
+        with self._connecting:
+            return self._producers.get(topic) or self._open_topic(topic)
+
+    def _open_topic(self, topic: str) -> tuple[Producer, int] | None:
         if time.monotonic() < self._missing.get(topic, 0.0):
             return None
         producer = Producer(_settings(self._bootstrap))
-        count = _partitions(producer, topic) or _create(self._bootstrap, topic)
+        count = _partitions(producer, topic)
+        if not count and topic not in self._missing:  # asked once: the embedded Kafka can not create topics
+            count = _create(self._bootstrap, topic)
         if not count:
             log.error("topic %s does not exist and can not be created: its records are lost", topic)
             self._missing[topic] = time.monotonic() + _RETRY
@@ -155,7 +172,7 @@ def _settings(bootstrap: str) -> dict[str, str | int | float | bool]:
 def _partitions(producer: Producer, topic: str) -> int:
     """Partition count, 0 when there is no such topic. Lists all topics: asking for one would create it."""
     try:
-        found = producer.list_topics(timeout=5.0).topics.get(topic)
+        found = producer.list_topics(timeout=_ASK).topics.get(topic)
     except KafkaException as error:
         log.error("Kafka can not be read: %s", error)  # noqa: TRY400 - BlueMind logs and goes on
         return 0
@@ -167,7 +184,7 @@ def _create(bootstrap: str, topic: str) -> int:
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     wanted = NewTopic(topic, num_partitions=PARTITIONS, replication_factor=1, config=_TOPIC_SETTINGS)
     try:
-        for future in admin.create_topics([wanted], operation_timeout=10.0, request_timeout=10.0).values():
+        for future in admin.create_topics([wanted], operation_timeout=_ASK, request_timeout=_ASK).values():
             future.result()
     except KafkaException as error:
         log.warning("topic %s can not be created: %s", topic, error)

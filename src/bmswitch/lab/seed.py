@@ -29,6 +29,7 @@ from bmswitch.lab.services.shapes_directory import (
     User,
 )
 from bmswitch.lab.site import Seed
+from bmswitch.lab.store import INITIALISED
 
 PASSWORD = "lab-password"  # noqa: S105 - every person of the lab has it; documented in docs/lab.md
 GIVEN = (
@@ -133,6 +134,7 @@ class _Seeder:
             self._shared(users)
             for index, uid in enumerate(users):
                 self._contents(index, uid)
+            services.store.set_meta(INITIALISED, "yes")
 
     def _id(self, kind: str, index: int) -> str:
         return str(uuid.uuid5(_NAMESPACE, f"{self._domain}/{kind}/{index}"))

@@ -64,6 +64,7 @@ CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 DIR_ENTRY_CLASS = "net.bluemind.directory.service.DirEntryAndValue"
 ID_SEQUENCE = "t_container_item_id_seq"
+INITIALISED = "initialised"  # meta key: the store was filled from seed or log
 
 
 class Ace(msgspec.Struct, frozen=True):

@@ -20,7 +20,6 @@ _EXTENSIONS: Final = f"{_TYPE}.extensions"
 _MANY: Final = 1_000_000  # circuit breakers: never the reason for a refusal
 _REFRESH: Final = "0.010s"  # how often the pressure is looked at: the slowest part of a hold
 _IDLE: Final = "2100s"  # 35 min: IMAP clients may be silent for 29 (RFC 2177)
-_UPSTREAM_IDLE: Final = "4s"  # kept connections are dropped before common backends drop them (from 5 s on)
 _GATE: Final = "bmswitch_gate"
 
 
@@ -31,13 +30,15 @@ def render_envoy(
     *,
     admin: str,
     colour: Colour = "blue",
+    upstream_idle: float = 4.0,
 ) -> Path:
     """Writes `envoy.json`, `gate.json` and, if missing, the gate's state into `directory`; returns the path of `envoy.json`.
 
     `admin` is the `host:port` of Envoy's admin interface (loopback). The driver's `gate` is then
     `directory/gate.sock`, its `admin` `http://<admin>`, its clusters `web` (http) and `imap`, `smtp` (tcp) as far as
     listened on. Start `gate_command(directory)` and `envoy_command(directory)` in any order. A state that is there
-    already keeps its colour.
+    already keeps its colour. `upstream_idle` (seconds) must be shorter than the time after which the backends close an idle
+    connection: a write that meets a closing connection fails, as it must not be sent twice.
 
     Raises:
         ConfigError: a protocol without address, or a path that is too long for a unix socket.
@@ -53,7 +54,10 @@ def render_envoy(
     replace_file(directory / files.GATE, msgspec.json.format(msgspec.json.encode(gate)).decode() + "\n")
     _first_state(directory, clusters, colour)
     bootstrap = directory / files.BOOTSTRAP
-    replace_file(bootstrap, json.dumps(_bootstrap(directory, listeners, clusters, admin), indent=1) + "\n")
+    replace_file(
+        bootstrap,
+        json.dumps(_bootstrap(directory, listeners, clusters, admin, upstream_idle), indent=1) + "\n",
+    )
     return bootstrap
 
 
@@ -86,7 +90,11 @@ def _first_state(directory: Path, clusters: list[files.GateCluster], colour: Col
 
 
 def _bootstrap(
-    directory: Path, listeners: list[Listener], clusters: list[files.GateCluster], admin: str
+    directory: Path,
+    listeners: list[Listener],
+    clusters: list[files.GateCluster],
+    admin: str,
+    upstream_idle: float,
 ) -> dict[str, Any]:
     return {
         "node": {"id": "bmswitch", "cluster": "bmswitch"},
@@ -95,7 +103,10 @@ def _bootstrap(
         "overload_manager": _overload(directory),
         "static_resources": {
             "listeners": [_listener(number, one) for number, one in enumerate(listeners)],
-            "clusters": [*(_cluster(directory, one) for one in clusters), _gate_cluster(directory)],
+            "clusters": [
+                *(_cluster(directory, one, upstream_idle) for one in clusters),
+                _gate_cluster(directory),
+            ],
         },
     }
 
@@ -127,7 +138,7 @@ def _overload(directory: Path) -> dict[str, Any]:
     }
 
 
-def _cluster(directory: Path, cluster: files.GateCluster) -> dict[str, Any]:
+def _cluster(directory: Path, cluster: files.GateCluster, upstream_idle: float) -> dict[str, Any]:
     source = {
         "path_config_source": {"path": str(directory / files.eds_file(cluster.name))},
         "resource_api_version": "V3",
@@ -140,14 +151,14 @@ def _cluster(directory: Path, cluster: files.GateCluster) -> dict[str, Any]:
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},  # never the draining colour
         "circuit_breakers": _breakers(),
     }
-    return made | (_http_options() if cluster.protocol == "http" else {})
+    return made | (_http_options(upstream_idle) if cluster.protocol == "http" else {})
 
 
-def _http_options() -> dict[str, Any]:
+def _http_options(upstream_idle: float) -> dict[str, Any]:
     protocol: dict[str, Any] = {"explicit_http_config": {"http_protocol_options": {}}}
     options = {
         "@type": f"{_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions",
-        "common_http_protocol_options": {"idle_timeout": _UPSTREAM_IDLE},
+        "common_http_protocol_options": {"idle_timeout": f"{upstream_idle:.3f}s"},
     }
     return {
         "typed_extension_protocol_options": {

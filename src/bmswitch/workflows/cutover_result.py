@@ -9,7 +9,7 @@ from bmswitch.model.switch import State
 
 
 class SwitchResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How a switch ended. `hold_ms` is from the first hold to the release, `phases` milliseconds of each phase in order."""
+    """How a switch ended. `hold_ms` is from the first hold to the release or to the end of the lease, `phases` milliseconds of each phase in order."""
 
     outcome: str
     serving: str
@@ -25,7 +25,8 @@ def result_of(state: State) -> SwitchResult:
     order = sorted(state.entered.items(), key=lambda item: item[1])
     phases = {name: after[1] - at for (name, at), after in itertools.pairwise(order)}
     released = state.results.get("release")
-    held = released.at_ms - state.hold_from_ms if released and state.hold_from_ms else 0
+    let_go = min(released.at_ms, state.hold_until_ms) if released else state.hold_until_ms
+    held = max(0, let_go - state.hold_from_ms) if state.hold_from_ms else 0
     breach = state.reason if state.outcome == "switched" else ""
     return SwitchResult(
         outcome=state.outcome,

@@ -33,6 +33,7 @@ from bmswitch.replication.runner import reached
 from bmswitch.workflows.barrier import barrier_passed, ensure_barrier, write_barrier
 from bmswitch.workflows.clone_watch import DEMOTED, RUNNING, CloneWatch
 from bmswitch.workflows.mirroring import Mirroring
+from bmswitch.workflows.plan import check_fresh, refuse_stops
 from bmswitch.workflows.sites import open_core
 
 _STATUS_EVERY = 0.2
@@ -66,6 +67,7 @@ def run_replicate(
     """Runs until it is caught up, told to stop, or green was promoted.
 
     Raises:
+        StalePlanError: blue is not what the plan was made for.
         BusyError: another replicate works on this run folder.
         RefusedError: something would do harm; nothing was written.
         UnreachableError: a Kafka or core does not answer.
@@ -107,6 +109,8 @@ class _Run:
         """The command's order of things."""
         self.report("starting")
         _refuse_leading_green(self._green)
+        check_fresh(self._plan, self._config)
+        refuse_stops(self._plan)
         caught_up = False
         if self._config.replication.mode == "mirror":
             self._mirror = Mirroring(self._config, self._plan, self._may_write)

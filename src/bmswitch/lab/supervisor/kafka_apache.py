@@ -107,6 +107,8 @@ def _properties(data: Path, port: int, controller_port: int) -> str:
         "share.coordinator.state.topic.min.isr": 1,
         "group.initial.rebalance.delay.ms": 0,
         "auto.create.topics.enable": "false",
+        "broker.heartbeat.interval.ms": 1000,
+        "broker.session.timeout.ms": 4000,  # how long a killed one must wait before it may come back
         "log.retention.ms": -1,
         "log.segment.bytes": 64 << 20,
         "message.max.bytes": 16 << 20,

@@ -5,10 +5,12 @@ import random
 import socket
 from collections.abc import Iterable
 
+from bmswitch.lab.supervisor.process import wait_until
 from bmswitch.model.errors import LabError
 
 FIRST, LAST = 20_000, 31_999  # below the range from which the system takes ports for outgoing connections
 _TRIES = 200
+_LEAVING = 1.0
 
 
 def is_free(address: str, port: int) -> bool:
@@ -47,8 +49,8 @@ def pick(wanted: dict[str, str], taken: Iterable[int] = ()) -> dict[str, int]:
 
 
 def require_free(part: str, address: str, port: int) -> None:
-    """Raises LabError when somebody else listens where a part must."""
-    if not is_free(address, port):
+    """Raises LabError when somebody else listens where a part must; a process that ends just now gets a second."""
+    if not wait_until(lambda: is_free(address, port), _LEAVING):
         raise LabError(
             f"the port of {part} is taken",
             evidence=f"another program listens on {address}:{port}",

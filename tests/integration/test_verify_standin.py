@@ -1,0 +1,260 @@
+"""The proof on the lab's own installations: a native clone equals its origin, and every mutant of it is found.
+
+Green was cloned by the stand-in's restorer from blue's log; each mutant changes one thing in green's store and is undone.
+"""
+
+# ruff: noqa: S608 - statements of a test, on its own database
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.integration import core_kit
+from tests.integration.core_kit import DOMAIN, IID, TOKENS, RunningCore
+from tests.integration.parts import BucketServer, running_bucket
+
+from bmswitch.bluemind.bulk import Bulk
+from bmswitch.bluemind.client import CloneRequest, Core, wait_task
+from bmswitch.lab.embedded_kafka import EmbeddedKafka
+from bmswitch.lab.site import Seed
+from bmswitch.objects.bucket import Bucket
+from bmswitch.parity.bodies import Bodies
+from bmswitch.workflows.barrier import ensure_barrier, run_barrier
+from bmswitch.workflows.verify import Options, Outcome, Pieces, prove_sites
+
+Change = tuple[str, tuple[object, ...]]
+
+
+@dataclass
+class Pair:
+    """Two running cores; `green_store` is the SQLite file of green."""
+
+    blue: RunningCore
+    green: RunningCore
+    bucket: BucketServer
+
+    @property
+    def green_store(self) -> Path:
+        return self.green.site.store_file
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("pair")
+    with EmbeddedKafka() as kafka, running_bucket("rclone", folder / "s3") as bucket:
+        core_kit.create_topics(kafka)
+        seed = Seed(domain=DOMAIN, users=4, items=20)
+        blue_site = core_kit.make_site(folder, kafka, bucket=bucket, seed=seed)
+        green_site = core_kit.make_site(folder, kafka, name="green", version="5.1", bucket=bucket)
+        green_site.mcast_id_clone.write_text(IID.removeprefix("bluemind-"))
+        green_site.clone_marker.touch()
+        with core_kit.running(blue_site) as blue, core_kit.running(green_site) as green:
+            first, second = _client(blue), _client(green)
+            ensure_barrier(first, [DOMAIN])
+            core_kit.derive_crp(kafka)
+            wait_task(second, second.initialize(), timeout=30)
+            second.clone(
+                CloneRequest(
+                    source_installation_id=IID,
+                    target_installation_id=IID,
+                    uid_to_ip_mapping={"bm-master": green_site.address},
+                )
+            )
+            core_kit.until(lambda: DOMAIN in second.domains(), "green has the domain")
+            run_barrier(first, second, [DOMAIN], timeout=60)
+            yield Pair(blue, green, bucket)
+            first.close()
+            second.close()
+
+
+def _client(core: RunningCore) -> Core:
+    return Core(core.site.url, TOKENS[core.site.name], name=core.site.name, timeout=20)
+
+
+def prove(pair: Pair) -> Outcome:
+    first, second = _client(pair.blue), _client(pair.green)
+    server = pair.bucket
+    bucket = Bucket(server.endpoint, server.bucket, server.access_key, server.secret_key)
+    pieces = Pieces(
+        blue=lambda: Bulk(pair.blue.site.url, TOKENS["blue"], name="blue"),
+        green=lambda: Bulk(pair.green.site.url, TOKENS["green"], name="green"),
+        domains=[DOMAIN],
+        versions=("5.0", "5.1"),
+        position=dict,
+        barrier=lambda: run_barrier(first, second, [DOMAIN], timeout=30),
+        bodies=Bodies(bucket, sample=5),
+    )
+    try:
+        return prove_sites(pieces, "plan", Options(), lambda _: None)
+    finally:
+        first.close()
+        second.close()
+        bucket.close()
+
+
+def test_an_untouched_clone_equals_its_origin(pair: Pair) -> None:
+    outcome = prove(pair)
+    assert [one for one in outcome.differences if one.known is None] == []
+    assert outcome.proof.verdict == "equal"
+    assert outcome.proof.items > 100
+    assert outcome.proof.bodies > 0
+    assert outcome.proof.bodies_read > 0
+
+
+@contextmanager
+def changed(store: Path, statement: str, *args: object) -> Iterator[None]:
+    """One statement on green's store, undone at the end by putting the tables back as they were."""
+    tables = ("containers", "items", "side")
+    with closing(sqlite3.connect(store, timeout=10)) as db:
+        for table in tables:
+            db.execute(f"CREATE TEMP TABLE kept_{table} AS SELECT * FROM {table}")
+        with db:
+            assert db.execute(statement, args).rowcount > 0, "the mutant changed nothing"
+        try:
+            yield
+        finally:
+            with db:
+                for table in tables:
+                    db.execute(f"DELETE FROM {table}")
+                    db.execute(f"INSERT INTO {table} SELECT * FROM kept_{table}")
+
+
+def first_of(kind: str) -> str:
+    """rowid of the first item of a type, by uid."""
+    return f"(SELECT i.rowid FROM items i JOIN containers c ON c.id = i.container WHERE c.type = '{kind}' ORDER BY i.uid LIMIT 1)"
+
+
+def value(kind: str, path: str, new: object) -> Change:
+    return (
+        f"UPDATE items SET value = CAST(json_set(value, '$.{path}', json(?)) AS BLOB) WHERE rowid = {first_of(kind)}",
+        (json.dumps(new),),
+    )
+
+
+def column(kind: str, name: str, new: object) -> Change:
+    return (f"UPDATE items SET {name} = ? WHERE rowid = {first_of(kind)}", (new,))
+
+
+def drop(kind: str) -> Change:
+    return (f"DELETE FROM items WHERE rowid = {first_of(kind)}", ())
+
+
+def twice(kind: str, uid: str) -> Change:
+    return (
+        (
+            "INSERT INTO items SELECT container, ?, id + 5000000, version, display_name, external_id, created_by, updated_by, "
+            f"created, updated, flags, value, value_class FROM items WHERE rowid = {first_of(kind)}"
+        ),
+        (uid,),
+    )
+
+
+def side(kind: str, new: object | None) -> Change:
+    where = f"rowid = (SELECT rowid FROM side WHERE type = '{kind}' AND domain = '{DOMAIN}' ORDER BY owner LIMIT 1)"
+    if new is None:
+        return (f"DELETE FROM side WHERE {where}", ())
+    return (
+        f"UPDATE side SET value = CAST(json_patch(value, ?) AS BLOB) WHERE {where}",
+        (json.dumps(new),),
+    )
+
+
+def new_side(kind: str, owner_kind: str, uid_kind: str, value: object) -> Change:
+    """One thing more on green, of the first entries of two kinds."""
+    first = "(SELECT min(uid) FROM items WHERE json_extract(value, '$.entry.kind') = ?)"
+    return (
+        f"INSERT INTO side SELECT ?, {first}, {first}, '{DOMAIN}', CAST(? AS BLOB), 'c', 1, 1",
+        (kind, owner_kind, uid_kind, json.dumps(value)),
+    )
+
+
+def container(name: str, new: object) -> Change:
+    return (
+        (
+            f"UPDATE containers SET {name} = ? WHERE type = 'notes' AND rowid = "
+            "(SELECT rowid FROM containers WHERE type = 'notes' ORDER BY uid LIMIT 1)"
+        ),
+        (new,),
+    )
+
+
+def entry(kind: str, path: str, new: object) -> Change:
+    return (
+        (
+            f"UPDATE items SET value = CAST(json_set(value, '$.{path}', json(?)) AS BLOB) WHERE rowid = (SELECT rowid FROM items "
+            f"WHERE json_extract(value, '$.entry.kind') = '{kind}' AND uid NOT LIKE 'bmswitch%' ORDER BY uid LIMIT 1)"
+        ),
+        (json.dumps(new),),
+    )
+
+
+MUTANTS: dict[str, tuple[Change, str]] = {
+    "event's title": (value("calendar", "main.summary", "other"), "calendar"),
+    "event dropped": (drop("calendar"), "calendar"),
+    "event twice": (twice("calendar", "copy"), "calendar"),
+    "event's version": (column("calendar", "version", 4711), "calendar"),
+    "event's id": (column("calendar", "id", 6_000_001), "calendar"),
+    "contact's name": (value("addressbook", "identification.formatedName.value", "other"), "addressbook"),
+    "contact dropped": (drop("addressbook"), "addressbook"),
+    "contact's date": (column("addressbook", "updated", 5), "addressbook"),
+    "note's text": (value("notes", "body", "other"), "notes"),
+    "note dropped": (drop("notes"), "notes"),
+    "task's title": (value("todolist", "summary", "other"), "todolist"),
+    "task twice": (twice("todolist", "copy"), "todolist"),
+    "web data": (value("webappdata", "value", "other"), "webappdata"),
+    "view": (value("calendarview", "label", "other"), "calendarview"),
+    "subscription": (value("owner_subscriptions", "name", "other"), "owner_subscriptions"),
+    "subscription dropped": (drop("owner_subscriptions"), "owner_subscriptions"),
+    "hierarchy node dropped": (drop("container_flat_hierarchy"), "container_flat_hierarchy"),
+    "folder's name": (value("replicated_mailboxes", "fullName", "Other"), "replicated_mailboxes"),
+    "folder dropped": (drop("replicated_mailboxes"), "replicated_mailboxes"),
+    "UIDVALIDITY": (value("replicated_mailboxes", "uidValidity", 123_456), "replicated_mailboxes"),
+    "mail dropped": (drop("mailbox_records"), "mailbox_records"),
+    "mail twice": (twice("mailbox_records", "900001."), "mailbox_records"),
+    "mail's flags": (value("mailbox_records", "flags", ["\\Answered", "$X"]), "mailbox_records"),
+    "mail's body": (value("mailbox_records", "messageBody", "0" * 40), "mailbox_records"),
+    "mail's date": (value("mailbox_records", "internalDate", 1), "mailbox_records"),
+    "access rights": (container("acls", b'[{"subject":"x","verb":"Read"}]'), "containers_meta"),
+    "container settings": (container("settings", b'{"a":"b"}'), "containers_meta"),
+    "container dropped": (
+        (
+            "UPDATE containers SET owner = 'nobody' WHERE uid = (SELECT max(uid) FROM containers WHERE type = 'tags')",
+            (),
+        ),
+        "containers",
+    ),
+    "user's face": (entry("USER", "entry.displayName", "other"), "dir"),
+    "user's quota": (entry("USER", "value.quota", 77), "entry"),
+    "group's description": (entry("GROUP", "value.description", "other"), "entry"),
+    "resource's label": (entry("RESOURCE", "value.label", "other"), "entry"),
+    "unit's name": (entry("ORG_UNIT", "value.name", "other"), "entry"),
+    "mail filter": (side("mailfilters", {"filter": {"vacation": {"enabled": True}}}), "side"),
+    "roles": (side("role", {"roles": ["other"]}), "side"),
+    "membership": (side("memberships", None), "side"),
+    "identity": (side("userMailIdentities", {"name": "other"}), "side"),
+    "user settings": (new_side("user_settings", "USER", "USER", {"values": {"lang": "de"}}), "side"),
+    "domain settings": (side("domain_settings", {"settings": {"lang": "de"}}), "side"),
+    "unit's administrator": (
+        new_side(
+            "ou-roles",
+            "USER",
+            "ORG_UNIT",
+            {"kind": "USER", "roles": ["x"], "dirUid": "u", "orgUnit": {"name": "n"}},
+        ),
+        "side",
+    ),
+    "resource type": (side("resourceTypes", {"label": "other"}), "side"),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_one_thing_changed_in_greens_store_is_found(pair: Pair, name: str) -> None:
+    (statement, args), kind = MUTANTS[name]
+    with changed(pair.green_store, statement, *args):
+        outcome = prove(pair)
+    assert outcome.proof.verdict == "different"
+    assert kind in {one.type for one in outcome.differences if one.known is None}
