@@ -308,7 +308,11 @@ class SimWorld:
         self._send(verb, 3, 20, lambda: Result(answer="yes" if self.site.blue.leads() else "unknown"))
 
     def _do_soak(self, verb: Verb, _action: Action, _state: State) -> None:
-        self.clock.after(100, lambda: self._answer(verb, Result(answer="yes")))
+        def probed() -> Result:
+            good = self.site.green.leads()
+            return Result(answer="yes" if good else "no", said="" if good else "no answer")
+
+        self.clock.after(100, lambda: self._answer(verb, probed()))
 
 
 def _nobody_hears(_result: Result) -> None:

@@ -335,7 +335,8 @@ def test_a_clone_accepts_writes_without_logging_and_publishes_its_servers_when_p
     ]
 
 
-def test_a_fresh_green_is_not_installed_then_clones(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [True, False])
+def test_a_fresh_green_is_not_installed_then_clones(tmp_path: Path, named: bool) -> None:  # noqa: FBT001
     lab = Lab(tmp_path)
     lab.site.token_path.unlink()
     lab.services.state.leader = False
@@ -343,7 +344,8 @@ def test_a_fresh_green_is_not_installed_then_clones(tmp_path: Path) -> None:
     assert state(lab) == "CORE_STATE_NOT_INSTALLED"
     with pytest.raises(NotWritable):
         lab.services.installation.create_base()
-    lab.site.mcast_id_clone.write_text(IID.removeprefix("bluemind-"))
+    if named:
+        lab.site.mcast_id_clone.write_text(IID.removeprefix("bluemind-"))
     lab.services.installation.initialize(admin=False)
     assert state(lab) == "CORE_STATE_CLONING"
     assert lab.site.token_path.read_text() == lab.site.operator_token.read_text()

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
 from bmswitch.cli.render import Output, count, emit, table
+from bmswitch.model.errors import RefusedError, UnreachableError
 from bmswitch.model.plan import Level, Plan
 
 _STYLE = {Level.passed: "green", Level.warn: "yellow", Level.stop: "bold red", Level.unknown: "bold magenta"}
@@ -25,7 +26,13 @@ def plan(
     save_plan(made, path)
     emit("plan", made, lambda screen, p: _show(screen, p, path), output)
     if made.stops:
-        raise typer.Exit(8)
+        raise typer.Exit(_exit_code(made))
+
+
+def _exit_code(plan: Plan) -> int:
+    """A guard says no, or what it must know does not answer."""
+    said_no = any(finding.level is Level.stop for finding in plan.stops)
+    return RefusedError.exit_code if said_no else UnreachableError.exit_code
 
 
 def _show(screen: Console, plan: Plan, path: Path) -> None:

@@ -199,6 +199,7 @@ UNLOGGED = frozenset({"container_flat_hierarchy"})
 UNLOGGED_FIELDS = ("type", "owner", "domainUid")
 
 NEVER_PROVED = (
+    "everything in global.virt (not in the log; clone-and-api.md 0)",
     "passwords (not readable; clone-and-api.md 5.2)",
     "photos and icons (not in the log; clone-and-api.md 3.7)",
     "API keys and sessions (not in the log; clone-and-api.md 3.7)",

@@ -8,7 +8,7 @@ import msgspec
 
 from bmswitch.kafka.topics import Cluster, Topics
 from bmswitch.model.config import Colour, Config, Site
-from bmswitch.model.errors import BmswitchError, RefusedError, UnreachableError
+from bmswitch.model.errors import AccessError, BmswitchError, RefusedError, UnreachableError
 from bmswitch.model.preflight import RUNNING, Facts, NodeFacts, SideFacts
 from bmswitch.proxy.open import open_node
 from bmswitch.workflows.sites import open_bucket, open_core
@@ -59,9 +59,11 @@ def side_facts(config: Config, colour: Colour, *, strict: bool) -> SideFacts:
 
 
 def _attempt(read: Callable[[], Part], otherwise: Part) -> tuple[Part, str]:
-    """What was read and no error, or the substitute and why."""
+    """What was read and no error, or the substitute and why. A refused key is raised: everything behind it is dark."""
     try:
         return read(), ""
+    except AccessError:
+        raise
     except BmswitchError as error:
         return otherwise, ": ".join(part for part in (error.cause, error.evidence) if part)
 

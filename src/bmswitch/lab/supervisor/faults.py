@@ -24,7 +24,14 @@ class Done(msgspec.Struct, frozen=True):
 
 
 def green_up(layout: Layout) -> Done:
-    """Starts green's core: not installed, as a fresh machine would be. Changes nothing when it runs."""
+    """Starts green's core: not installed, told to become a clone of blue. Changes nothing when it runs.
+
+    The setup that an operator uses leaves the id to adopt in `/etc/bm/mcast.id.clone` (clone-and-api.md 1.1).
+    """
+    etc = layout.site("green") / "etc"
+    if not (etc / "mcast.id").exists():
+        etc.mkdir(parents=True, exist_ok=True)
+        write_private(etc / "mcast.id.clone", require_state(layout).installation_id.removeprefix("bluemind-"))
     return core_start(layout, "green")
 
 
