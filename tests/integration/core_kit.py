@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import msgspec
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from tests.integration.parts import BucketServer
 
 from bmswitch.lab.embedded_kafka import EmbeddedKafka
@@ -160,6 +160,19 @@ def running(site: StandIn) -> Iterator[RunningCore]:
     finally:
         core.end(signal.SIGKILL)
         core.http.close()
+
+
+def watermarks(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    """Low and high offset; a topic that was just made has no leader for a moment."""
+    deadline = time.monotonic() + 15.0
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(place, timeout=10.0)
+        except KafkaException:
+            assert time.monotonic() < deadline, f"{place} has no leader"
+            time.sleep(0.05)
+        else:
+            return int(low), int(high)
 
 
 def read_topic(bootstrap: str, topic: str) -> list[Record]:

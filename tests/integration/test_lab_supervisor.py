@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.integration.parts import require_real
 
-from bmswitch.lab.supervisor import cores, faults
+from bmswitch.lab.supervisor import cores, faults, load
 from bmswitch.lab.supervisor.down import down, find_all
 from bmswitch.lab.supervisor.layout import Layout
 from bmswitch.lab.supervisor.process import stop, wait_until
@@ -216,6 +216,28 @@ def test_defects_are_switched_in_the_etc_folder(layout: Layout) -> None:
     assert faults.defect(layout, "task-success-though-domain-failed", "green", on=False).changed
     with pytest.raises(LabError, match="no defect"):
         faults.defect(layout, "nonsense", "green", on=True)
+
+
+def test_clients_work_in_the_background_and_their_ledger_is_clean(layout: Layout) -> None:
+    up(layout, SMALL)
+    with pytest.raises(LabError, match="no ledger"):
+        load.check(layout)
+    begun = load.begin(layout, 80.0, None)
+    assert _states(status(layout))["traffic"] == "up"
+    with pytest.raises(LabError, match="runs already"):
+        load.begin(layout, 80.0, None)
+    with pytest.raises(LabError, match="still runs"):
+        load.check(layout)
+    summary = load.end(layout)
+    assert summary.writes["acknowledged"] > 0
+    assert summary.requests.failed == 0
+    assert not Path(f"/proc/{begun.pid}/environ").exists()
+    assert load.end(layout) == summary
+    checked = load.check(layout)
+    assert checked.side == "blue"
+    assert checked.verdict.clean
+    assert checked.verdict.acknowledged == summary.writes["acknowledged"]
+    assert (layout.traffic / "check.json").exists()
 
 
 @pytest.mark.real

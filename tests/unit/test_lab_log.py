@@ -335,8 +335,8 @@ def test_a_clone_accepts_writes_without_logging_and_publishes_its_servers_when_p
     ]
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_a_fresh_green_is_not_installed_then_clones(tmp_path: Path, named: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("named", "then"), [(True, "CORE_STATE_CLONING"), (False, "CORE_STATE_RUNNING")])
+def test_a_fresh_core_is_not_installed_then_clones_if_told_so(tmp_path: Path, named: bool, then: str) -> None:  # noqa: FBT001
     lab = Lab(tmp_path)
     lab.site.token_path.unlink()
     lab.services.state.leader = False
@@ -347,7 +347,8 @@ def test_a_fresh_green_is_not_installed_then_clones(tmp_path: Path, named: bool)
     if named:
         lab.site.mcast_id_clone.write_text(IID.removeprefix("bluemind-"))
     lab.services.installation.initialize(admin=False)
-    assert state(lab) == "CORE_STATE_CLONING"
+    assert state(lab) == then
+    assert lab.site.clone_marker.exists() is named
     assert lab.site.token_path.read_text() == lab.site.operator_token.read_text()
     assert lab.site.mcast_id.read_text() == IID.removeprefix("bluemind-")
     with pytest.raises(Fault):

@@ -193,8 +193,9 @@ def ended(outcome: str, said: str = "") -> State:
     return state
 
 
-def test_the_figures_of_a_switch() -> None:
-    result = finish(ended("switched"))
+def test_the_figures_of_a_switch(tmp_path: Path) -> None:
+    result = finish(ended("switched"), tmp_path)
+    assert (tmp_path / "cutover.json").stat().st_mode & 0o777 == 0o600
     assert result == SwitchResult(
         outcome="switched",
         serving="green",
@@ -213,10 +214,11 @@ def test_the_figures_of_a_switch() -> None:
     ],
 )
 def test_every_other_end_is_an_error_that_carries_the_figures(
-    outcome: str, said: str, error: type[AbortedError | UnknownError], word: str
+    outcome: str, said: str, error: type[AbortedError | UnknownError], word: str, tmp_path: Path
 ) -> None:
     with pytest.raises(error) as caught:
-        finish(ended(outcome, said))
+        finish(ended(outcome, said), tmp_path)
     assert word in caught.value.consequence
-    assert getattr(caught.value, "result").outcome == outcome  # noqa: B009 -- set beside the declared fields
+    assert isinstance(caught.value.result, SwitchResult)
+    assert caught.value.result.outcome == outcome
     assert caught.value.next_command

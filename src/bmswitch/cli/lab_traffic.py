@@ -38,7 +38,7 @@ def check(layout: Layout, output: Output) -> None:
         evidence=f"{verdict.lost} lost, {verdict.duplicated} twice; {load.ledger(layout).with_name('check.json')}",
         consequence="this was an interruption",
     )
-    error.result = checked  # type: ignore[attr-defined] # what main prints beside the error
+    error.result = checked
     raise error
 
 

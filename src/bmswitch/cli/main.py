@@ -90,7 +90,7 @@ def run(arguments: list[str]) -> int:
         if os.environ.get("BMSWITCH_DEBUG"):
             traceback.print_exc()
         told = error if isinstance(error, BmswitchError) else _defect(name, error)
-        emit_error(name, told, _wanted_output(arguments), getattr(error, "result", None))
+        emit_error(name, told, _wanted_output(arguments), told.result)
         return told.exit_code
     return 0
 

@@ -50,7 +50,7 @@ def verify(
     if refusal is None or output is Output.human:
         emit("verify", outcome.proof, _show, output)
     if refusal is not None:
-        refusal.result = outcome.proof  # type: ignore[attr-defined] # what main prints beside the error
+        refusal.result = outcome.proof
         raise refusal
 
 

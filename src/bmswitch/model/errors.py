@@ -33,6 +33,8 @@ class BmswitchError(Exception):
         evidence: what was seen: a file and line, an answer, a position. May be empty.
         consequence: what that means for traffic and data ("traffic is on blue, untouched").
         next_command: the command or action that comes next.
+
+    `result` may carry what the command found before it failed; it is printed beside the error as JSON.
     """
 
     exit_code: ClassVar[int] = 1
@@ -46,6 +48,7 @@ class BmswitchError(Exception):
         self.evidence = evidence
         self.consequence = consequence or self.default_consequence
         self.next_command = next_command
+        self.result: object = None
 
     @property
     def kind(self) -> str:

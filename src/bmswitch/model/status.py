@@ -12,6 +12,7 @@ class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     `positions` is per topic and partition the next offset of blue that green's Kafka has not acknowledged yet;
     `ends` are blue's end offsets as last seen. `quarantined` counts the parked records of this run directory.
+    `first_pass_*` tell of the copy of what was there when the run began; 0 until it is done.
     `updated_at` older than a few seconds means that the process is gone, whatever `phase` says.
     """
 
@@ -28,5 +29,7 @@ class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
     positions: dict[str, list[int]] = {}
     ends: dict[str, list[int]] = {}
     quarantined: int = 0
+    first_pass_records: int = 0
+    first_pass_seconds: float = 0.0
     clone_task: str = ""
     error: str = ""

@@ -71,7 +71,7 @@ def start_switch(config: Config, plan: Plan, hooks: Hooks) -> SwitchResult:
             try:
                 book = Book(journal, world, hooks.tell)
                 book.write(_start(config, plan, journal, site.pieces.nodes))
-                return finish(run_switch(world, book, _decide(hooks.stop)))
+                return finish(run_switch(world, book, _decide(hooks.stop)), Path(config.run_dir))
             finally:
                 world.close()
         finally:
@@ -88,7 +88,7 @@ def go_on(config: Config, plan: Plan, hooks: Hooks, *, abort: bool) -> SwitchRes
     with _locked(config, "cutover --abort" if abort else "cutover --resume", hooks) as journal:
         state = _last(journal)
         if state.outcome in ("switched", "aborted"):
-            return _already(state, abort=abort)
+            return _already(state, Path(config.run_dir), abort=abort)
         with open_site(config, plan) as site:
             world = RealWorld(site.pieces)
             try:
@@ -97,7 +97,7 @@ def go_on(config: Config, plan: Plan, hooks: Hooks, *, abort: bool) -> SwitchRes
                 book.write(Entry(kind="resume", phase=state.phase, fence=fence, said="a new process goes on"))
                 if abort and book.state.goal == "switch":
                     _turn_back(book, world.now_ms())
-                return finish(run_switch(world, book, _decide(hooks.stop)))
+                return finish(run_switch(world, book, _decide(hooks.stop)), Path(config.run_dir))
             finally:
                 world.close()
 
@@ -200,10 +200,10 @@ def _last(journal: Journal) -> State:
     return state
 
 
-def _already(state: State, *, abort: bool) -> SwitchResult:
+def _already(state: State, run_dir: Path, *, abort: bool) -> SwitchResult:
     if abort and state.outcome == "switched":
         raise _point_of_no_return()
-    return finish(state)
+    return finish(state, run_dir)
 
 
 def _turn_back(book: Book, now_ms: int) -> None:

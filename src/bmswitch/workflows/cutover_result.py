@@ -1,11 +1,15 @@
 """How a switch ended, as figures and as the error that the exit code comes from."""
 
 import itertools
+import os
+from pathlib import Path
 
 import msgspec
 
 from bmswitch.model.errors import AbortedError, BmswitchError, UnknownError
 from bmswitch.model.switch import State
+
+RESULT = "cutover.json"
 
 
 class SwitchResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,16 +43,25 @@ def result_of(state: State) -> SwitchResult:
     )
 
 
-def finish(state: State) -> SwitchResult:
-    """The result of a switch that is on green and well; else the error that carries it.
+def save_result(run_dir: Path, result: SwitchResult) -> None:
+    """Leaves `cutover.json` in the run folder (0600), whole or not at all; the journal stays the authority."""
+    part = run_dir / "cutover.part"
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(result) + b"\n")
+    part.replace(run_dir / RESULT)
+
+
+def finish(state: State, run_dir: Path) -> SwitchResult:
+    """The result of a switch that is on green and well; else the error that carries it. Saved in both cases.
 
     A breach in the soak ends with 11: green serves, and whether it serves well is not known.
     """
     result = result_of(state)
+    save_result(run_dir, result)
     if state.outcome == "switched" and not result.breach:
         return result
     error = _error(state, result)
-    error.result = result  # type: ignore[attr-defined] # what main prints beside the error
+    error.result = result
     raise error
 
 

@@ -104,6 +104,7 @@ class _Run:
         self._seen: dict[str, float] = {}
         self._switched = False
         self._rate = _Rate()
+        self._first_pass_done = (0, 0.0)
 
     def go(self, *, until_caught_up: bool) -> Replicated:
         """The command's order of things."""
@@ -141,10 +142,12 @@ class _Run:
         if self._mirror is None:
             return True
         self.report("copying")
+        began, before = time.monotonic(), self._progress().records
         goal = self._mirror.ends_now()
         while not reached(self._mirror.progress.positions, goal):
             if not self._tick():
                 return False
+        self._first_pass_done = (self._progress().records - before, round(time.monotonic() - began, 3))
         return True
 
     def _start_clone(self) -> bool:
@@ -276,6 +279,8 @@ class _Run:
             positions=progress.positions,
             ends=progress.ends,
             quarantined=progress.quarantined,
+            first_pass_records=self._first_pass_done[0],
+            first_pass_seconds=self._first_pass_done[1],
             clone_task=self._clone.task if self._clone else "",
             error=error,
         )

@@ -60,10 +60,7 @@ class Installation:
         return InstallationVersion(f"{site.produced_by}.1", site.version, f"{site.produced_by}.1")
 
     def initialize(self, *, admin: bool) -> Task:
-        """`_initialize`: files of a fresh installation; a clone when `mcast.id.clone` is there.
-
-        A stand-in with neither seed nor log counts as a machine that was set up to be a clone, without that file.
-        """
+        """`_initialize`: files of a fresh installation; a clone when `mcast.id.clone` is there."""
         site, state = self._context.site, self._context.state
         if site.token_path.exists() and not admin:
             raise Denied("only admin0 may initialise an installed core")
