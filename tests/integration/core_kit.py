@@ -183,9 +183,7 @@ def read_topic(bootstrap: str, topic: str) -> list[Record]:
     found: list[Record] = []
     try:
         partitions = list(consumer.list_topics(timeout=10.0).topics[topic].partitions)
-        marks = {
-            p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10.0) for p in partitions
-        }
+        marks = {p: watermarks(consumer, TopicPartition(topic, p)) for p in partitions}
         consumer.assign([TopicPartition(topic, p, low) for p, (low, _) in marks.items()])
         wanted = sum(high - low for low, high in marks.values())
         deadline = time.monotonic() + 30.0

@@ -1,6 +1,6 @@
 import msgspec
 
-from bmswitch.model.differences import Place, differing, explain, shown
+from bmswitch.model.differences import ORG_UNIT_ID, Place, differing, explain, shown
 from bmswitch.model.digest import Print
 from bmswitch.model.proof import verdict_of
 
@@ -55,3 +55,15 @@ def test_different_is_certain_and_equal_needs_everything_known() -> None:
     assert verdict_of(differences=0, unsettled=0) == "equal"
     assert verdict_of(differences=0, unsettled=1) == "unknown"
     assert verdict_of(differences=1, unsettled=1) == "different"
+
+
+def test_an_org_unit_id_is_known_only_when_green_gave_it_itself() -> None:
+    directory = Place("lab.test", "system", "lab.test", "dir")
+
+    def known(blue: int, green: int, signal: str = ORG_UNIT_ID) -> bool:
+        found = explain(directory, "ou", Print(((signal, blue),), 1), Print(((signal, green),), 1))
+        return found[0].known is not None
+
+    assert known(73, 1_001_677)
+    assert not known(73, 74)
+    assert not known(73, 1_001_677, "id")

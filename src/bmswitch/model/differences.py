@@ -9,6 +9,8 @@ import msgspec
 from bmswitch.model.digest import Json, Print
 
 Side = Literal["blue", "green", "both"]
+ORG_UNIT_ID = "org unit id"
+ID_SHIFT = 1_000_000
 _MAX_SHOWN = 60
 _MAX_PATHS = 5
 
@@ -71,7 +73,14 @@ def known_reason(found: Difference) -> str | None:
         return (
             "a book or calendar made from its directory entry is no default container (clone-and-api.md 3.3)"
         )
+    if found.type == "dir" and found.what == ORG_UNIT_ID and _own_id(found.green):
+        return "an org unit that green had to invent as a parent keeps green's own item id (change-log.md 8.3)"
     return None
+
+
+def _own_id(green: str | None) -> bool:
+    """True for an id that green gave itself: a clone's sequence starts beyond blue's by a million (change-log.md 8.4)."""
+    return green is not None and green.isdigit() and int(green) > ID_SHIFT
 
 
 def shown(value: Json) -> str | None:

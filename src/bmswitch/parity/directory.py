@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bmswitch.bluemind.bulk import Bulk
 from bmswitch.model.barrier import is_probe
+from bmswitch.model.differences import ORG_UNIT_ID
 from bmswitch.model.digest import Json, normalise
 from bmswitch.parity.read import JsonObject, Reading, Wanted, fill, objects, text
 from bmswitch.parity.tables import COMPLETE, ENTRY_FIELDS, ENTRY_IGNORED, KEPT_ENTRY_IDS
@@ -46,7 +47,8 @@ def _signals(item: JsonObject, entry: JsonObject) -> tuple[tuple[str, int | str 
     signals: list[tuple[str, int | str | None]] = []
     number = item.get("internalId")
     if text(entry, "kind") in KEPT_ENTRY_IDS:
-        signals.append(("id", number if isinstance(number, int) else None))
+        name = ORG_UNIT_ID if text(entry, "kind") == "ORG_UNIT" else "id"
+        signals.append((name, number if isinstance(number, int) else None))
     if text(entry, "displayName").startswith(PLACEHOLDER):
         signals.append(("placeholder", 1))
     return tuple(signals)

@@ -1,0 +1,131 @@
+"""The whole line with clients at work: plan, provision, replicate, verify, cutover, each its own process."""
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.line_kit import (
+    Line,
+    connections,
+    ledger,
+    no_interruption,
+    replicating,
+    running_line,
+    send,
+    verdict,
+    wait_for,
+)
+from tests.integration.parts import require_real
+
+SMALL = ("--users", "12", "--items", "5")
+RATE = 120
+PHASES = ["gate", "hold", "kick", "drain", "barrier", "fence", "prove", "stop-old", "promote", "flip"]
+IDLE_SESSIONS = 6
+
+
+def test_a_site_under_load_is_upgraded_and_no_client_notices(tmp_path: Path) -> None:
+    with running_line(tmp_path, *SMALL) as line:
+        _upgrade(line)
+        _refused_afterwards(line)
+        _nothing_leaks(line)
+
+
+@pytest.mark.real
+def test_the_same_on_haproxy_apache_kafka_and_minio(tmp_path: Path) -> None:
+    for name in ("kafka", "minio", "haproxy"):
+        require_real(name)
+    with running_line(
+        tmp_path, "--kafka", "apache", "--s3", "minio", "--proxy", "haproxy", *SMALL
+    ) as line:
+        _upgrade(line)
+
+
+def _upgrade(line: Line) -> None:
+    """The commands in their order; every figure is asked of whoever knows it best."""
+    send(line, RATE)
+    _plan(line)
+    _provision(line)
+    with replicating(line) as copy:
+        _verify(line)
+        switched = _cutover(line)
+        code, answer = copy.end()
+        assert code == 0, answer
+        assert answer["result"]["switched"]
+        assert answer["result"]["caught_up"]
+        assert answer["result"]["quarantined"] == 0
+    released = _release_time(line)
+    wait_for(lambda: _since(line, released) >= {"http", "imap", "smtp"}, 20, "writes of every protocol on green")
+    assert connections(line, "green_imap") >= IDLE_SESSIONS
+    summary, checked = verdict(line)
+    assert checked["side"] == "green"
+    no_interruption(summary, checked)
+    assert summary["requests"]["reconnects"] >= IDLE_SESSIONS
+    assert summary["longest_pause_ms"] < switched["hold_ms"] + 2000
+
+
+def _plan(line: Line) -> None:
+    plan = line.must("plan")
+    assert {finding["level"] for finding in plan["findings"]} <= {"pass", "warn"}
+    assert plan["blue"]["domains"] == ["lab.test"]
+    path = line.lab / "run" / "plan.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def _provision(line: Line) -> None:
+    built = line.must("provision")
+    assert built["state"] == "CORE_STATE_CLONING"
+    assert built["version"].startswith("5.1")
+    assert line.must("provision")["probes_created"] == 0
+
+
+def _verify(line: Line) -> None:
+    proof = line.must("verify", "--bodies", "all")
+    assert proof["verdict"] == "equal"
+    assert proof["differences"] == proof["unsettled"] == 0
+    assert proof["bodies_read"] == proof["bodies"] > 0
+    assert proof["items"] > 12 * 5
+
+
+def _cutover(line: Line) -> Any:
+    rehearsed = line.must("cutover", "--dry-run")
+    assert rehearsed["would_start"]
+    assert line.journal() == []
+    result = line.must("cutover", "--yes")
+    assert result["outcome"] == "switched"
+    assert result["serving"] == "green"
+    assert not result["breach"]
+    assert 0 < result["hold_ms"] < 8000
+    assert [phase for phase in result["phases"] if phase in PHASES] == PHASES
+    status = line.must("status")
+    assert (status["serving"], status["blue"], status["green"]) == ("green", "silent", "RUNNING")
+    return result
+
+
+def _release_time(line: Line) -> float:
+    """Epoch seconds at which the held requests went on."""
+    released = [row for row in line.journal() if row["kind"] == "effect" and row["verb"] == "release"]
+    return float(released[-1]["at_ms"]) / 1000
+
+
+def _since(line: Line, released: float) -> set[str]:
+    """Protocols of which a write was sent and acknowledged after the release."""
+    return {
+        row["protocol"]
+        for row in ledger(line)
+        if row["sent"] > released and row["outcome"] == "acknowledged"
+    }
+
+
+def _refused_afterwards(line: Line) -> None:
+    """A switch that is done is neither repeated nor put back."""
+    assert "done" in line.fails(8, "cutover", "--yes")["cause"]
+    assert "lose" in line.fails(8, "cutover", "--abort")["cause"]
+    assert "green" in line.fails(8, "replicate")["cause"]
+
+
+def _nothing_leaks(line: Line) -> None:
+    words = line.secrets()
+    told = [path for folder in ("run", "logs") for path in (line.lab / folder).rglob("*") if path.is_file()]
+    assert len(told) > 8
+    assert not [path for path in told if any(word in path.read_text(errors="replace") for word in words)]
