@@ -35,9 +35,7 @@ def test_a_site_under_load_is_upgraded_and_no_client_notices(tmp_path: Path) -> 
 def test_the_same_on_haproxy_apache_kafka_and_minio(tmp_path: Path) -> None:
     for name in ("kafka", "minio", "haproxy"):
         require_real(name)
-    with running_line(
-        tmp_path, "--kafka", "apache", "--s3", "minio", "--proxy", "haproxy", *SMALL
-    ) as line:
+    with running_line(tmp_path, "--kafka", "apache", "--s3", "minio", "--proxy", "haproxy", *SMALL) as line:
         _upgrade(line)
 
 
@@ -55,7 +53,9 @@ def _upgrade(line: Line) -> None:
         assert answer["result"]["caught_up"]
         assert answer["result"]["quarantined"] == 0
     released = _release_time(line)
-    wait_for(lambda: _since(line, released) >= {"http", "imap", "smtp"}, 20, "writes of every protocol on green")
+    wait_for(
+        lambda: _since(line, released) >= {"http", "imap", "smtp"}, 20, "writes of every protocol on green"
+    )
     assert connections(line, "green_imap") >= IDLE_SESSIONS
     summary, checked = verdict(line)
     assert checked["side"] == "green"
@@ -111,9 +111,7 @@ def _release_time(line: Line) -> float:
 def _since(line: Line, released: float) -> set[str]:
     """Protocols of which a write was sent and acknowledged after the release."""
     return {
-        row["protocol"]
-        for row in ledger(line)
-        if row["sent"] > released and row["outcome"] == "acknowledged"
+        row["protocol"] for row in ledger(line) if row["sent"] > released and row["outcome"] == "acknowledged"
     }
 
 

@@ -294,15 +294,14 @@ def test_a_hierarchy_node_left_on_green_is_known_and_does_not_decide() -> None:
     assert "3.3" in (outcome.differences[0].known or "")
 
 
-def test_uid_validity_is_known_when_it_is_greens_container_id_and_only_then() -> None:
+def test_a_uid_validity_of_greens_own_is_a_difference() -> None:
     held = small_installation()
     changed = held.clone()
     change_item("subtree_u1", "f-u1", "value", "uidValidity", to=7)(changed)
     with two_cores(held, changed) as (blue, green):
         outcome = prove(blue, green)
-    assert outcome.proof.verdict == "equal"
-    assert [one.what for one in outcome.differences] == ["uidValidity"]
-    assert list(outcome.proof.known_reasons.values()) == [1]
+    assert outcome.proof.verdict == "different"
+    assert [(one.what, one.known) for one in outcome.differences] == [("uidValidity", None)]
 
 
 def test_what_green_has_after_the_barrier_is_no_difference() -> None:

@@ -66,9 +66,22 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             )
             core_kit.until(lambda: DOMAIN in second.domains(), "green has the domain")
             run_barrier(first, second, [DOMAIN], timeout=60)
-            yield Pair(blue, green, bucket)
+            made = Pair(blue, green, bucket)
+            keep_uid_validity(made)
+            yield made
             first.close()
             second.close()
+
+
+def keep_uid_validity(pair: Pair) -> None:
+    """What the cure `uidvalidity` does in the mirror, which this pair goes without: folders keep blue's value."""
+    folders = "type = 'replicated_mailboxes'"
+    with closing(sqlite3.connect(pair.blue.site.store_file, timeout=10)) as db:
+        mine = f"SELECT uid, json_extract(value, '$.uidValidity') FROM items WHERE container IN (SELECT id FROM containers WHERE {folders})"
+        wanted = db.execute(mine).fetchall()
+    statement = "UPDATE items SET value = CAST(json_set(value, '$.uidValidity', ?) AS BLOB) WHERE uid = ?"
+    with closing(sqlite3.connect(pair.green_store, timeout=10)) as db, db:
+        db.executemany(statement, [(number, uid) for uid, number in wanted])
 
 
 def _client(core: RunningCore) -> Core:

@@ -12,6 +12,7 @@ from bmswitch.replication.chain import Chain
 from bmswitch.replication.cures.crp_dir_entries import CrpDirEntries
 from bmswitch.replication.cures.installation_id import InstallationId
 from bmswitch.replication.cures.server_addresses import ServerAddresses, server_uid
+from bmswitch.replication.cures.uidvalidity import UidValidity
 
 BLUE = "bluemind-644e1a44-332a-47af-815d-b5a806fa5ab0"
 GREEN = "bluemind-11111111-2222-3333-4444-555555555555"
@@ -145,3 +146,23 @@ def test_cures_of_a_chain_follow_each_other_in_order() -> None:
     other = chain(record("domains", topic=ORPHANS, uid=f"domains_{BLUE}"), "domains")
     assert other is not None
     assert other[0].topic == topics.orphans(GREEN)
+
+
+def test_a_folder_s_creation_is_followed_by_an_update_that_keeps_its_uidvalidity() -> None:
+    before = record("replicated_mailboxes", owner="u1", uid="subtree_x_lan!user.u1")
+    first, second = UidValidity()(before)
+    assert first == before
+    assert decode_key(second.key).operation is Operation.UPDATE
+    assert decode_key(second.key).id == decode_key(before.key).id
+    assert (second.value, second.partition, second.timestamp_ms) == (before.value, 3, 1234)
+
+
+@pytest.mark.parametrize(
+    ("operation", "value"),
+    [(Operation.UPDATE, b'{"uid":"u"}'), (Operation.DELETE, b'{"uid":"u"}'), (Operation.CREATE, None)],
+)
+def test_updates_deletions_and_tombstones_of_folders_go_on_alone(
+    operation: Operation, value: bytes | None
+) -> None:
+    before = record("replicated_mailboxes", owner="u1", operation=operation, value=value)
+    assert UidValidity()(before) == [before]

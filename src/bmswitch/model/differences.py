@@ -74,7 +74,9 @@ def known_reason(found: Difference) -> str | None:
             "a book or calendar made from its directory entry is no default container (clone-and-api.md 3.3)"
         )
     if found.type == "dir" and found.what == ORG_UNIT_ID and _own_id(found.green):
-        return "an org unit that green had to invent as a parent keeps green's own item id (change-log.md 8.3)"
+        return (
+            "an org unit that green had to invent as a parent keeps green's own item id (change-log.md 8.3)"
+        )
     return None
 
 

@@ -14,6 +14,7 @@ from bmswitch.replication.chain import Chain
 from bmswitch.replication.cures.crp_dir_entries import CrpDirEntries
 from bmswitch.replication.cures.installation_id import InstallationId, rename
 from bmswitch.replication.cures.server_addresses import ServerAddresses
+from bmswitch.replication.cures.uidvalidity import UidValidity
 from bmswitch.replication.mirror import Mirror, Progress
 from bmswitch.replication.quarantine import Quarantine
 from bmswitch.replication.runner import MirrorThread
@@ -73,7 +74,7 @@ class Mirroring:
         return known if same else None
 
     def _cures(self, route: preflight.Route) -> list[Cure]:
-        cures: list[Cure] = [ServerAddresses(self._config.servers)]
+        cures: list[Cure] = [ServerAddresses(self._config.servers), UidValidity()]
         if self._blue_id != self._green_id:
             cures.append(InstallationId(self._blue_id, self._green_id))
         if route.derived_crp:

@@ -24,7 +24,6 @@ from bmswitch.model.errors import BmswitchError, RefusedError, UnknownError
 from bmswitch.model.plan import Plan
 from bmswitch.model.proof import Position, Proof, Verdict
 from bmswitch.model.topics import CRP
-from bmswitch.parity.mail import know_uid_validity
 from bmswitch.parity.partial import compare, details
 from bmswitch.parity.sides import Sides
 from bmswitch.parity.suspects import settle, unexplained
@@ -248,7 +247,7 @@ class SwitchProof:
         for one in [*settled.unsettled, *settled.differences]:
             place = Place(one.domain, one.owner, one.container, one.type)
             self._left.merge(Touched({place: todo.places[place]}))
-        return await know_uid_validity(self._sides.green, settled.differences), compared.items
+        return settled.differences, compared.items
 
     async def _until_equal(self, deadline: float) -> list[Difference]:
         """Green must catch up; blue is frozen, so only what differed is read again."""
@@ -267,7 +266,7 @@ class SwitchProof:
             await asyncio.sleep(_AGAIN)
 
     async def _details(self, todo: Touched) -> list[Difference]:
-        return await know_uid_validity(self._sides.green, await details(self._sides, todo))
+        return await details(self._sides, todo)
 
     async def _open(self) -> Sides:
         blue, green = self._pieces.blue(), self._pieces.green()
