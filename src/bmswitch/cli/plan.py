@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
-from bmswitch.cli.render import Output, count, emit, table
+from bmswitch.cli.render import Output, count, emit, sentence, table
 from bmswitch.model.errors import RefusedError, UnreachableError
 from bmswitch.model.plan import Level, Plan
 
@@ -57,6 +57,8 @@ def _show_sites(screen: Console, plan: Plan) -> None:
     rows.add_row("servers", _pairs(plan.blue.servers), _pairs(plan.green.servers) or "-")
     rows.add_row("log", f"{len(plan.blue.topics)} topics, {count(plan.volume.total_records)} records",
                  f"{len(plan.green.topics)} topics")  # fmt: skip
+    kinds = ", ".join(f"{number} {kind.lower()}" for kind, number in plan.volume.entries.items())
+    rows.add_row("directory", kinds or "-", "")
     rows.add_row("bodies", count(plan.volume.bodies), "the same bucket")
     screen.print(rows)
 
@@ -64,15 +66,14 @@ def _show_sites(screen: Console, plan: Plan) -> None:
 def _show_steps(screen: Console, plan: Plan) -> None:
     screen.print("\n[bold]In this order[/]")
     for number, step in enumerate(plan.steps, 1):
-        screen.print(f" {number}. bmswitch {step.command}: {step.does}")
-        screen.print(f"    clients {step.clients}; undone by {step.undone_by}", style="dim")
+        sentence(screen, f"bmswitch {step.command}: {step.does}", lead=f" {number}. ")
+        sentence(screen, f"clients {step.clients}; undone by {step.undone_by}", lead="    ", style="dim")
 
 
 def _show_findings(screen: Console, plan: Plan) -> None:
     screen.print("\n[bold]Guards[/]")
     for finding in plan.findings:
-        style = _STYLE[finding.level]
-        screen.print(f" [{style}]{finding.level.value:<7}[/] {finding.cause}", soft_wrap=True)
+        sentence(screen, finding.cause, lead=f" {finding.level.value:<7} ", lead_style=_STYLE[finding.level])
         if finding.level is Level.passed:
             continue
         for label, text in (
@@ -81,7 +82,7 @@ def _show_findings(screen: Console, plan: Plan) -> None:
             ("next", finding.command),
         ):
             if text:
-                screen.print(f"         {label}: {text}", soft_wrap=True)
+                sentence(screen, text, lead=f"         {label}: ")
 
 
 def _pairs(values: dict[str, str]) -> str:

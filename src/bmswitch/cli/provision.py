@@ -1,12 +1,15 @@
 """`bmswitch provision`: build green and prove that it is fit."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
-from bmswitch.cli.render import Output, Progress, emit
-from bmswitch.workflows.provision import Provisioned
+from bmswitch.cli.render import Output, Progress, emit, sentence
+
+if TYPE_CHECKING:
+    from bmswitch.workflows.provision import Provisioned
 
 
 def provision(
@@ -22,8 +25,8 @@ def provision(
     emit("provision", run_provision(loaded, load_plan(loaded, plan), progress.note), _show, output)
 
 
-def _show(screen: Console, result: Provisioned) -> None:
+def _show(screen: Console, result: "Provisioned") -> None:
     for check in result.checks:
-        screen.print(f" [green]fit[/]  {check}", soft_wrap=True)
+        sentence(screen, check, lead=" fit  ", lead_style="green")
     screen.print(f"Green is fit: BlueMind {result.version}, state {result.state}, {result.seconds:.1f} s")
     screen.print("next: bmswitch replicate")

@@ -1,6 +1,7 @@
 """What every command prints with: results on stdout (human or one JSON object), progress on stderr."""
 
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bmswitch.model.errors import BmswitchError
 
@@ -83,6 +85,17 @@ def size(value: float) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return f"{value:.1f} TiB"
+
+
+def sentence(screen: Console, text: str, *, lead: str = "", style: str = "", lead_style: str = "") -> None:
+    """A text wrapped at the screen's width (80 in a pipe), its further lines indented below its lead."""
+    lines = textwrap.wrap(
+        text, max(20, screen.width - len(lead) - 1), break_long_words=False, break_on_hyphens=False
+    )
+    for number, line in enumerate(lines or [""]):
+        shown = Text(lead if number == 0 else " " * len(lead), style=lead_style)
+        shown.append(line, style=style)
+        screen.print(shown, soft_wrap=True)
 
 
 class Progress:

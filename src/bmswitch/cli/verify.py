@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
-from bmswitch.cli.render import Output, Progress, count, emit, table
+from bmswitch.cli.render import Output, Progress, count, emit, sentence, table
 
 BodiesOption = Annotated[
     str, typer.Option("--bodies", help="How many bodies are opened and hashed: a number, or `all`.")
@@ -73,14 +73,17 @@ def _show(screen: Console, proof: Any) -> None:
     screen.print(shown)
     screen.print()
     ends = sum(sum(offsets) for offsets in proof.position.values())
-    screen.print(
+    sentence(
+        screen,
         f"{_SAID[proof.verdict]} as of {count(ends)} records in {len(proof.position)} topics of blue's log: "
         f"{count(proof.containers)} containers, {count(proof.items)} items, {count(proof.bodies)} bodies present, "
-        f"{count(proof.bodies_read)} opened, in {proof.seconds:.1f} s."
+        f"{count(proof.bodies_read)} opened, in {proof.seconds:.1f} s.",
     )
     for reason, number in proof.known_reasons.items():
-        screen.print(f"Known, {count(number)} times: {reason}.", markup=False)
-    screen.print("Not proved: " + "; ".join(proof.not_proved) + ".", markup=False)
+        sentence(screen, f"{count(number)} known: {reason}", lead="  ")
+    screen.print("Not proved:")
+    for what in proof.not_proved:
+        sentence(screen, what, lead="  - ")
 
 
 _SAID = {

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from pathlib import Path
 
 from bmswitch.model.errors import RefusedError
 from bmswitch.provision.api import BuildRequest
@@ -22,11 +23,12 @@ def environment(request: BuildRequest) -> dict[str, str]:
 
 
 class CommandProvisioner:
-    """Runs `argv` once with the documented environment; exit code 0 means built."""
+    """Runs `argv` once with the documented environment; exit code 0 means built. `name` is for messages."""
 
-    def __init__(self, argv: list[str], timeout: float) -> None:
+    def __init__(self, argv: list[str], timeout: float, *, name: str = "") -> None:
         self._argv = argv
         self._timeout = timeout
+        self._name = name or Path(argv[0]).name
 
     def build(self, request: BuildRequest) -> str:
         """Runs the command to its end.
@@ -54,7 +56,7 @@ class CommandProvisioner:
         if done.returncode != 0:
             last = "\n".join(done.stdout.splitlines()[-_LAST_LINES:])
             raise self._refused(f"ended with exit code {done.returncode}", last)
-        return f"{self._argv[0]} ended well after {time.monotonic() - started:.1f} s"
+        return f"by {self._name} in {time.monotonic() - started:.1f} s"
 
     def _refused(self, what: str, evidence: str) -> RefusedError:
         return RefusedError(

@@ -49,7 +49,7 @@ def run_provision(config: Config, plan: Plan, tell: Callable[[str], None]) -> Pr
     check_fresh(plan, config)
     refuse_stops(plan)
     built = _driver(config).build(_request(config, plan))
-    tell(f"built: {built}")
+    tell(f"green was built {built}")
     green = open_core(config, "green")
     blue = open_core(config, "blue")
     try:
