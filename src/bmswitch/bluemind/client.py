@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from bmswitch.bluemind.transport import ApiError, Transport, path, told
+from bmswitch.bluemind.transport import AbsentError, ApiError, Transport, path, told
 from bmswitch.bluemind.types import (
     CloneRequest,
     DirEntry,
@@ -142,10 +142,10 @@ class Core:
         """Where a task stands. An id that is not known any more means that the core restarted: the work is lost."""
         try:
             raw = self._http.get(path("api", "tasks", task_id), RawTaskStatus)
-        except ApiError as fault:
+        except AbsentError as fault:
             raise UnknownError(
                 f"{self.name} does not know task {task_id} any more",
-                evidence=f"HTTP {fault.status}",
+                evidence=fault.evidence,
                 consequence="the core restarted: the task's work is lost, not finished",
                 next_command=f"look at {self.name}'s state and start the work again",
             ) from fault
@@ -162,7 +162,7 @@ class Core:
         where = path("api", "tasks", task_id, "_currentLogs")
         try:
             lines = self._http.get(where, list[str], params={"offset": str(offset)})
-        except ApiError:
+        except AbsentError:
             return []
         return [self._http.redact(line) for line in lines[:_LOG_LIMIT]]
 

@@ -41,6 +41,10 @@ class ApiError(Exception):
         return self.code == "NOT_FOUND" or (self.status == 404 and not self.code)
 
 
+class AbsentError(UnknownError):
+    """BlueMind says that what was asked for is not there: a task, a domain, or the whole route."""
+
+
 def path(*segments: str) -> str:
     """A path of percent-encoded segments: BlueMind decodes each and takes a bare `+` for a space."""
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
@@ -67,7 +71,8 @@ def told(name: str, what: str, fault: ApiError, *, write: bool) -> BmswitchError
         )
     if write:
         return RefusedError(f"{name}'s core refuses {what}", evidence=evidence)
-    return UnknownError(f"{name}'s core can not answer {what}", evidence=evidence)
+    kind = AbsentError if fault.not_found else UnknownError
+    return kind(f"{name}'s core can not answer {what}", evidence=evidence)
 
 
 class Transport:
@@ -164,8 +169,6 @@ class Transport:
         try:
             return self._again(method, where, body, params=params, anonymous=anonymous)
         except ApiError as fault:
-            if fault.not_found:
-                raise
             raise told(self.name, f"{method} {where}", fault, write=False) from fault
 
     def _again(

@@ -40,7 +40,7 @@ def cutover(
     """Hold, drain, prove, promote, flip, release; or put everything back."""
     from bmswitch.workflows.config import load_config  # noqa: PLC0415 - keeps other commands' start quick
     from bmswitch.workflows.cutover import go_on, start_switch  # noqa: PLC0415 - the same
-    from bmswitch.workflows.plan import check_fresh, load_plan, refuse_stops  # noqa: PLC0415 - the same
+    from bmswitch.workflows.plan import load_plan  # noqa: PLC0415 - the same
 
     if resume + abort + dry_run > 1:
         raise typer.BadParameter("--resume, --abort and --dry-run exclude each other")
@@ -53,8 +53,6 @@ def cutover(
         if resume or abort:
             result = go_on(settings, planned, hooks, abort=abort)
         else:
-            check_fresh(planned, settings)
-            refuse_stops(planned)
             result = start_switch(settings, planned, hooks)
     emit("cutover", result, _show, output)
 

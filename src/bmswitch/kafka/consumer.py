@@ -16,6 +16,12 @@ from bmswitch.model.records import LogRecord
 
 TIMEOUT = 10.0
 _FEW_PARTITIONS = 1024
+_AGAIN = 0.1
+_MOVING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -55,14 +61,25 @@ class LogConsumer:
         asked = [TopicPartition(name, p) for name, count in topics.items() for p in range(count)]
         if not asked:
             return {}
-        with explained(self._kafka):
-            answers = self._consumer.committed(asked, timeout=TIMEOUT)
+        answers = self._ask_committed(asked)
         found: dict[tuple[str, int], int | None] = {}
         for answer in answers:
             if answer.error is not None:
                 raise told(answer.error, self._kafka)
             found[answer.topic, answer.partition] = None if answer.offset == OFFSET_INVALID else answer.offset
         return {name: [found[name, p] for p in range(count)] for name, count in topics.items()}
+
+    def _ask_committed(self, asked: list[TopicPartition]) -> list[TopicPartition]:
+        """Asks again while the group's coordinator moves or a new cluster has none yet; bounded by TIMEOUT."""
+        end = time.monotonic() + TIMEOUT
+        with explained(self._kafka):
+            while True:
+                try:
+                    return self._consumer.committed(asked, timeout=TIMEOUT)
+                except KafkaException as failure:
+                    if failure.args[0].code() not in _MOVING or time.monotonic() >= end:
+                        raise
+                    time.sleep(_AGAIN)
 
     def assign(self, positions: Mapping[str, list[int]]) -> None:
         """Reads exactly these partitions from these offsets on; partitions that were read already go on."""

@@ -31,6 +31,7 @@ from bmswitch.workflows import gate
 from bmswitch.workflows.cutover_result import SwitchResult, finish
 from bmswitch.workflows.cutover_site import Site, open_site
 from bmswitch.workflows.effects import RealWorld
+from bmswitch.workflows.plan import check_fresh, refuse_stops
 from bmswitch.workflows.prove import SwitchProof, open_switch_proof
 from bmswitch.workflows.switch_loop import Book, Tell, run_switch
 from bmswitch.workflows.verify import load_proof
@@ -56,10 +57,13 @@ def start_switch(config: Config, plan: Plan, hooks: Hooks) -> SwitchResult:
     Raises:
         BusyError: another cutover runs.
         RefusedError: a guard says no, or an earlier attempt is still open.
+        StalePlanError, PlanError: blue is not what the plan was made for, or the plan itself says stop.
         AbortedError, UnknownError: how it ended, when not on green; with `result`.
     """
     with _locked(config, "cutover", hooks) as journal, open_site(config, plan) as site:
         _refuse_open_attempt(journal)
+        check_fresh(plan, config)
+        refuse_stops(plan)
         findings = examine(site)
         _refuse(findings)
         site.pieces.proof = _prepared(site, hooks)

@@ -20,6 +20,7 @@ from bmswitch.workflows.verify import load_proof
 FRESH = 5.0
 _TIMEOUT = 1.5
 _EVERY = 0.2
+_SILENT_FOR = 15.0
 
 
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,17 +99,24 @@ def wait_caught_up(config: Config, timeout: float) -> None:
     """Returns when a living replicate says that green is caught up.
 
     Raises:
-        UnknownError: not within `timeout` seconds, or it failed.
+        UnknownError: not within `timeout` seconds, it failed, or it gives no sign of life for 15 s.
     """
-    run_dir, end = Path(config.run_dir), time.monotonic() + timeout
+    run_dir, end, heard = Path(config.run_dir), time.monotonic() + timeout, time.monotonic()
     while True:
         seen = copy_of(run_dir)
         if seen is not None and seen.alive and seen.phase == "caught_up":
             return
-        failed = seen is not None and seen.alive and seen.phase == "failed"
-        if failed or time.monotonic() >= end:
+        now = time.monotonic()
+        if seen is not None and seen.alive:
+            heard = now
+        cause = f"green is not caught up within {timeout:g} s" if now >= end else ""
+        if now - heard > _SILENT_FOR:
+            cause = f"replicate does not run: no sign of it for {_SILENT_FOR:g} s"
+        if seen is not None and seen.alive and seen.phase == "failed":
+            cause = "the replication has failed"
+        if cause:
             raise UnknownError(
-                "the replication has failed" if failed else f"green is not caught up within {timeout:g} s",
+                cause,
                 evidence=f"replicate says {seen.phase} {seen.error}".strip() if seen else "no replicate.json",
                 next_command="bmswitch replicate --follow",
             )

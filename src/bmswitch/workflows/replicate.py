@@ -83,6 +83,9 @@ def run_replicate(
         except BmswitchError as error:
             run.report("failed", error=error.cause)
             raise
+        except Exception as error:
+            run.report("failed", error=f"a defect of bmswitch: {type(error).__name__}")
+            raise
         finally:
             blue.close()
             green.close()

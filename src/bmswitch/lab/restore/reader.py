@@ -13,6 +13,7 @@ from bmswitch.model.errors import LabError
 from bmswitch.model.topics import PREFIX
 
 _TIMEOUT = 10.0
+_AGAIN = 0.1
 
 
 def new_group(installation_id: str) -> str:
@@ -50,7 +51,7 @@ class Reader:
 
     def _subscribe(self, partitions: int) -> None:
         wanted = [TopicPartition(self.topic, number) for number in range(partitions)]
-        committed = {tp.partition: tp.offset for tp in self._consumer.committed(wanted, timeout=_TIMEOUT)}
+        committed = {tp.partition: tp.offset for tp in self._committed(wanted)}
         self.ends: dict[int, int] = {}
         self.positions: dict[int, int] = {}
         for number in range(partitions):
@@ -59,6 +60,17 @@ class Reader:
             self.positions[number] = max(low, committed[number])
         self._consumer.assign([TopicPartition(self.topic, p, offset) for p, offset in self.positions.items()])
         self._behind = {p for p, end in self.ends.items() if self.positions[p] < end}
+
+    def _committed(self, wanted: list[TopicPartition]) -> list[TopicPartition]:
+        """A new Kafka has no coordinator for a group at first: asked again, as Kafka's own client does."""
+        end = time.monotonic() + _TIMEOUT
+        while True:
+            try:
+                return self._consumer.committed(wanted, timeout=_TIMEOUT)
+            except KafkaException as error:
+                if error.args[0].code() not in _NO_COORDINATOR or time.monotonic() >= end:
+                    raise
+                time.sleep(_AGAIN)
 
     @property
     def finished(self) -> bool:
@@ -126,6 +138,11 @@ def place_of(message: Message) -> tuple[int, int]:
     return partition, offset
 
 
+_NO_COORDINATOR = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
 _PASSING = {
     KafkaError._PARTITION_EOF,  # noqa: SLF001 - confluent_kafka names its own errors so
     KafkaError._TRANSPORT,  # noqa: SLF001 - as above

