@@ -118,6 +118,10 @@ class Line:
         rows = self.journal()
         return str(rows[-1].get("phase", "gate")) if rows else ""
 
+    def replicate_status(self) -> Any:
+        """What the running copy says of itself."""
+        return json.loads((self.lab / "run" / "replicate.json").read_text(encoding="utf-8"))
+
     def green_records(self) -> int:
         """Records in green's Kafka."""
         topics = self.must("lab", "status", plain=True)["topics"]["green"]
@@ -191,6 +195,33 @@ def running_line(folder: Path, *up: str) -> Iterator[Line]:
         yield line
     finally:
         line.raw("lab", "down", plain=True)
+
+
+def caught_up(line: Line, copy: "Background") -> None:
+    """Waits until this very process says that green is caught up, not the one before it."""
+    wait_for(lambda: line.replicate_status()["pid"] == copy.process.pid, 15, "the copy has begun")
+    line.must("status", "--wait", "caught-up", "--timeout", "90")
+
+
+def prepared(line: Line, rate: int) -> "Background":
+    """Clients at work, green built, caught up and proven equal; the copy that runs on."""
+    send(line, rate)
+    line.must("plan")
+    line.must("provision")
+    copy = line.start("replicate")
+    line.must("status", "--wait", "caught-up", "--timeout", "90")
+    assert line.must("verify")["verdict"] == "equal"
+    return copy
+
+
+def until_phase(line: Line, running: "Background", *phases: str) -> None:
+    """Waits until the newest line of the journal is in one of these phases."""
+
+    def there() -> bool:
+        assert running.process.poll() is None, running.out.read_text(encoding="utf-8")
+        return line.phase() in phases
+
+    wait_for(there, 40, f"the switch in {phases}")
 
 
 @contextmanager

@@ -123,7 +123,7 @@ def traffic(
 @app.command()
 def demo(
     directory: Directory = _DEFAULT,
-    rate: Annotated[int, typer.Option(min=1, help="Requests a second of the clients.")] = 450,
+    rate: Annotated[int, typer.Option(min=1, help="Requests a second of the clients.")] = 380,
     output: OutputOption = Output.human,
 ) -> None:
     """Upgrade a blue site under client load, command by command, and say what the clients noticed."""

@@ -20,7 +20,6 @@ import msgspec
 from bmswitch.model.errors import LabError
 
 REQUESTS_WANTED = 20_000
-RATE = 450
 _ON_GREEN = 5.0
 _CAUGHT_UP_WITHIN = "120"
 _END_WITHIN = 15.0
@@ -70,7 +69,7 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
 class Demo:
     """One run. `directory` is the lab's folder, `log` a real dump or None, `rate` the clients' requests a second."""
 
-    def __init__(self, directory: Path, log: Path | None, rate: int = RATE) -> None:
+    def __init__(self, directory: Path, log: Path | None, rate: int) -> None:
         self._directory = directory
         self._config = str(directory / "bmswitch.yaml")
         self._log = log
@@ -155,7 +154,7 @@ class Demo:
 
     def _let_clients_work(self, since: float) -> None:
         """Until the clients have sent enough, and for a few seconds on green at least."""
-        enough = REQUESTS_WANTED * 1.02 / self._rate
+        enough = REQUESTS_WANTED * 1.01 / self._rate
         wait = max(_ON_GREEN, enough - (time.monotonic() - since))
         _say(f"\n(clients work on green for {wait:.0f} s more)")
         time.sleep(wait)
