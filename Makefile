@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help setup demo test test-all lint unit simulation simulate integration bench lock clean
+.PHONY: help setup demo test test-all lint unit simulation integration schema bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -40,6 +40,9 @@ simulation: setup  ## the switch on twins, in simulated time
 
 integration: setup  ## real parts
 	$(PYTEST) -m "not slow" tests/integration
+
+schema: setup  ## renew the JSON Schema beside the examples
+	$(BIN)/bmswitch config schema --to examples/bmswitch.schema.json
 
 bench: setup  ## benchmarks/results/*.json
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

@@ -1,6 +1,6 @@
 """The configuration file: every error names file, line, key, what was expected and the nearest known key."""
 
-import os
+import json
 from pathlib import Path
 
 import jsonschema
@@ -41,6 +41,12 @@ def test_every_example_fits_the_generated_schema() -> None:
     schema = config_schema()
     for path in sorted(EXAMPLES.glob("*.yaml")):
         jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")), schema)
+
+
+def test_every_example_loads_and_the_schema_beside_them_is_the_generated_one() -> None:
+    for path in sorted(EXAMPLES.glob("*.yaml")):
+        load_config(path)
+    assert json.loads((EXAMPLES / "bmswitch.schema.json").read_text(encoding="utf-8")) == config_schema()
 
 
 def test_unknown_key_names_line_and_nearest(tmp_path: Path) -> None:
@@ -126,5 +132,4 @@ def test_hash_is_about_meaning_not_about_comments(tmp_path: Path) -> None:
 
 
 def test_second_node_of_the_example_is_envoy() -> None:
-    os.chdir(EXAMPLES)
-    assert isinstance(load_config(Path("production.yaml")).proxies[1], EnvoyNode)
+    assert isinstance(load_config(EXAMPLES / "production.yaml").proxies[1], EnvoyNode)

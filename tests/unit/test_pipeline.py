@@ -233,7 +233,7 @@ class Refusing(MemorySource):
         batch = super().read(limit, timeout)
         return Batch(batch.records, {})
 
-    def commit(self, positions: Mapping[Place, int], *, wait: bool) -> None:
+    def commit(self, positions: Mapping[Place, int], *, wait: bool) -> None:  # noqa: ARG002 - the protocol's signature
         self.commits.append(dict(positions))
 
 

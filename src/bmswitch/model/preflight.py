@@ -12,6 +12,7 @@ from bmswitch.model.plan import Finding, Level
 RUNNING = "CORE_STATE_RUNNING"
 NOT_INSTALLED = "CORE_STATE_NOT_INSTALLED"
 CLONING = "CORE_STATE_CLONING"
+DEMOTED = "CORE_STATE_DEMOTED"
 
 
 class SideFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,11 +9,13 @@ import msgspec
 from bmswitch.kafka.topics import Cluster, Topics
 from bmswitch.model.config import Colour, Config, Site
 from bmswitch.model.errors import AccessError, BmswitchError, RefusedError, UnreachableError
-from bmswitch.model.preflight import RUNNING, Facts, NodeFacts, SideFacts
+from bmswitch.model.preflight import DEMOTED, RUNNING, Facts, NodeFacts, SideFacts
 from bmswitch.proxy.open import open_node
 from bmswitch.workflows.sites import open_bucket, open_core
 
 _TIMEOUT = 5.0
+_READABLE = frozenset({RUNNING, DEMOTED})
+"""States in which a core tells its domains and servers: a demoted one still answers reads (clone-and-api.md 2.5)."""
 Part = TypeVar("Part")
 
 
@@ -73,7 +75,7 @@ def _with_core(facts: SideFacts, config: Config, colour: Colour) -> SideFacts:
     try:
         state = core.state()
         version = core.version().software_version
-        if state != RUNNING:
+        if state not in _READABLE:
             return msgspec.structs.replace(facts, state=state, version=version)
         return msgspec.structs.replace(
             facts,
