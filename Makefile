@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help setup demo test test-all lint unit simulation integration schema bench lock clean
+.PHONY: help setup demo test test-all lint unit simulation simulate integration schema bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -37,6 +37,9 @@ unit: setup  ## pure, milliseconds each
 
 simulation: setup  ## the switch on twins, in simulated time
 	$(PYTEST) -m "not slow" tests/simulation
+
+simulate: setup  ## more seeds on all processors: make simulate SEEDS=100000
+	@$(BIN)/python -m tests.simulation.many $(or $(SEEDS),20000)
 
 integration: setup  ## real parts
 	$(PYTEST) -m "not slow" tests/integration

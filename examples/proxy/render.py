@@ -1,4 +1,4 @@
-"""Writes the files of one proxy node: `python render.py haproxy|envoy FOLDER`. Change the addresses to yours."""  # noqa: INP001 -- a script
+"""Writes the files of one proxy node: `python render.py haproxy|nginx|envoy FOLDER`. Change the addresses to yours."""  # noqa: INP001 -- a script
 
 import sys
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from bmswitch.proxy.envoy_render import render_envoy
 from bmswitch.proxy.haproxy_render import render_haproxy
 from bmswitch.proxy.layout import Backends, Listener
+from bmswitch.proxy.nginx_render import render_nginx
 
 LISTENERS = [
     Listener("http", "0.0.0.0:8080"),
@@ -23,6 +24,8 @@ def main() -> None:
     driver, folder = sys.argv[1], Path(sys.argv[2])
     if driver == "envoy":
         path = render_envoy(folder, LISTENERS, BACKENDS, admin="127.0.0.1:9901")
+    elif driver == "nginx":
+        path = render_nginx(folder, LISTENERS, BACKENDS, probe="127.0.0.1:8099", user="www-data")
     else:
         path = render_haproxy(folder, LISTENERS, BACKENDS)
     sys.stdout.write(f"{path}\n")

@@ -23,16 +23,18 @@ from typing import Any, Literal, TypeVar
 import aiohttp
 from aiohttp import web
 
-from bmswitch.model.config import Colour, EnvoyNode, HaproxyNode
+from bmswitch.lab.supervisor import programs
+from bmswitch.model.config import AnyNode, Colour, EnvoyNode, HaproxyNode, NginxNode
 from bmswitch.model.errors import UnknownError, UnreachableError
 from bmswitch.proxy.api import ProxyNode
 from bmswitch.proxy.envoy_render import envoy_command, gate_command, render_envoy
 from bmswitch.proxy.haproxy_render import haproxy_command, render_haproxy
 from bmswitch.proxy.layout import COLOURS, Backends, Listener, Protocol
+from bmswitch.proxy.nginx_render import nginx_command, render_nginx
 from bmswitch.proxy.open import open_node
 
 Answer = TypeVar("Answer")
-Driver = Literal["envoy", "haproxy"]
+Driver = Literal["envoy", "haproxy", "nginx"]
 READY = 15.0
 
 
@@ -136,6 +138,8 @@ class Servers:
             self.log.append(seen)
             if request.path == "/socket":
                 return await talk(request)
+            if request.path == "/api/system/installation/version":
+                return web.json_response({"softwareVersion": f"{colour}-version"})
             await request.read()
             if "drop" in request.query and self.attempts(seen.key) == 1 and request.transport is not None:
                 request.transport.abort()
@@ -210,7 +214,7 @@ class Node:
     directory: Path
     servers: Servers
     loop: Loop
-    config: EnvoyNode | HaproxyNode
+    config: AnyNode
     proxy: ProxyNode
     processes: dict[str, Process]
     http: list[str]
@@ -228,8 +232,8 @@ class Node:
         self.proxy.release(next(self.fences))
 
     def kill(self, name: str) -> None:
-        """kill -9; of HAProxy the workers first, as nobody else would end them."""
-        if name == "haproxy":
+        """kill -9; of HAProxy and nginx the workers first, as nobody else would end them."""
+        if name in {"haproxy", "nginx"}:
             for pid in children(self.processes[name].pid):
                 os.kill(pid, signal.SIGKILL)
         self.processes[name].end(signal.SIGKILL)
@@ -270,8 +274,10 @@ def running_node(
     listeners = [Listener("http", one) for one in http] + [Listener("imap", imap), Listener("smtp", smtp)]
     if driver == "envoy":
         config, processes = _envoy(directory, listeners, servers.backends, admin, idle)
-    else:
+    elif driver == "haproxy":
         config, processes = _haproxy(directory, listeners, servers.backends)
+    else:
+        config, processes = _nginx(directory, listeners, servers.backends, admin)
     node = Node(
         driver,
         directory,
@@ -299,7 +305,7 @@ def running_node(
 
 def _envoy(
     directory: Path, listeners: list[Listener], backends: Backends, admin: str, idle: float
-) -> tuple[EnvoyNode | HaproxyNode, dict[str, Process]]:
+) -> tuple[AnyNode, dict[str, Process]]:
     render_envoy(directory, listeners, backends, admin=admin, upstream_idle=idle)
     binary = Path(sys.executable).with_name("envoy")
     commands = {"envoy": envoy_command(directory, binary=str(binary)), "gate": gate_command(directory)}
@@ -309,7 +315,7 @@ def _envoy(
 
 def _haproxy(
     directory: Path, listeners: list[Listener], backends: Backends
-) -> tuple[EnvoyNode | HaproxyNode, dict[str, Process]]:
+) -> tuple[AnyNode, dict[str, Process]]:
     render_haproxy(directory, listeners, backends)
     config = HaproxyNode(
         name="edge",
@@ -319,6 +325,24 @@ def _haproxy(
         tcp_backends={"blue": ["imap_blue", "smtp_blue"], "green": ["imap_green", "smtp_green"]},
     )
     return config, {"haproxy": Process(haproxy_command(directory), directory / "haproxy.log")}
+
+
+def _nginx(
+    directory: Path, listeners: list[Listener], backends: Backends, probe: str
+) -> tuple[AnyNode, dict[str, Process]]:
+    user = "root" if os.geteuid() == 0 else ""
+    render_nginx(directory, listeners, backends, probe=probe, user=user)
+    config = NginxNode(
+        name="edge",
+        state_file=str(directory / "state"),
+        pid_file=str(directory / "nginx.pid"),
+        http=[f"http://{one.address}" for one in listeners if one.protocol == "http"],
+        tcp=[one.address for one in listeners if one.protocol != "http"],
+        backends={colour: [backends[colour]["http"]] for colour in COLOURS},
+        tcp_backends={colour: [backends[colour]["imap"], backends[colour]["smtp"]] for colour in COLOURS},
+    )
+    command = nginx_command(directory, binary=programs.require("nginx"))
+    return config, {"nginx": Process(command, directory / "nginx.log")}
 
 
 @dataclass

@@ -5,6 +5,7 @@ import shutil
 import socket
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,6 @@ def test_a_server_without_an_address_stops_the_plan_and_the_copy(line: Line) -> 
     _without_stops(_plan_file(config))
     error = _refused(line, 8, "replicate", config=config)
     assert "bm-master" in error["cause"] + error["evidence"]
-    assert "nothing was written" in error["consequence"]
     assert line.must("lab", "status", plain=True)["topics"]["green"] == {}
 
 
@@ -122,8 +122,14 @@ def _green_in_production(line: Line) -> Iterator[None]:
 # --- something does not answer, or refuses us ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("side", ["blue", "green"])
-def test_a_kafka_that_does_not_answer_is_named(line: Line, side: str) -> None:
+def test_a_kafka_or_a_blue_that_does_not_answer_is_named(line: Line) -> None:
+    with ThreadPoolExecutor(3) as pool:  # each waits for its deadlines, not for the processor
+        sides = [pool.submit(_kafka_is_missed, line, side) for side in ("blue", "green")]
+        for done in [*sides, pool.submit(_blue_is_missed, line)]:
+            done.result()
+
+
+def _kafka_is_missed(line: Line, side: str) -> None:
     address = line.state["bootstraps"][side]
     closed = f"127.0.0.1:{_closed_port()}"
     config = line.copy_config(f"no-kafka-{side}", {f"bootstrap: {address}": f"bootstrap: {closed}"})
@@ -132,8 +138,7 @@ def test_a_kafka_that_does_not_answer_is_named(line: Line, side: str) -> None:
     unknown = [finding for finding in answer["result"]["findings"] if finding["level"] == "unknown"]
     assert any(side in finding["cause"] and closed in finding["evidence"] for finding in unknown), unknown
     _without_unknown(_plan_file(config))
-    error = _refused(line, 6, "replicate", config=config)
-    assert closed in error["cause"]
+    assert closed in line.fails(6, "replicate", config=config)["cause"]
 
 
 def _without_unknown(path: Path) -> None:
@@ -142,7 +147,7 @@ def _without_unknown(path: Path) -> None:
     path.write_text(json.dumps(plan))
 
 
-def test_a_blue_that_does_not_answer_at_all_ends_the_plan(line: Line) -> None:
+def _blue_is_missed(line: Line) -> None:
     port, address = line.state["ports"]["blue_http"], line.state["bootstraps"]["blue"]
     config = line.copy_config(
         "no-blue",
@@ -151,7 +156,7 @@ def test_a_blue_that_does_not_answer_at_all_ends_the_plan(line: Line) -> None:
             f"bootstrap: {address}": f"bootstrap: 127.0.0.1:{_closed_port()}",
         },
     )
-    assert "blue" in _refused(line, 6, "plan", config=config)["cause"]
+    assert "blue" in line.fails(6, "plan", config=config)["cause"]
     assert not _plan_file(config).exists()
 
 
@@ -179,22 +184,31 @@ def test_a_refused_token_is_said_and_never_shown(line: Line, command: str) -> No
 # --- the plan file ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["provision", "replicate", "verify", "cutover"])
-def test_a_plan_file_that_can_not_be_trusted_is_refused(line: Line, planned: Path, command: str) -> None:
+@pytest.mark.parametrize(
+    "words", [("provision",), ("replicate",), ("verify",), ("cutover", "--yes")], ids=lambda words: words[0]
+)
+def test_half_a_plan_file_is_refused_by_every_command(
+    line: Line, planned: Path, words: tuple[str, ...]
+) -> None:
+    path = _plan_file(planned)
+    path.write_bytes(path.read_bytes()[:2000])
+    assert "damaged" in line.fails(4, *words, config=planned)["cause"]
+    assert line.green_records() == 0
+
+
+def test_a_plan_file_that_can_not_be_trusted_is_refused(line: Line, planned: Path) -> None:
     path = _plan_file(planned)
     good = path.read_bytes()
-    words = [command, "--yes"] if command == "cutover" else [command]
     for bad, word in (
-        (good[: len(good) // 2], "damaged"),
         (b"steps: none\n", "damaged"),
         (good.replace(b'"schema": 1', b'"schema": 2'), "schema 2"),
         (good.replace(b'"domains"', b'"domain"'), "damaged"),
     ):
+        assert bad != good
         path.write_bytes(bad)
-        assert word in line.fails(4, *words, config=planned)["cause"]
+        assert word in line.fails(4, "replicate", config=planned)["cause"]
     path.unlink()
-    assert "no plan file" in _refused(line, 4, *words, config=planned)["cause"]
-    assert line.green_records() == 0
+    assert "no plan file" in _refused(line, 4, "replicate", config=planned)["cause"]
 
 
 def test_a_plan_for_another_configuration_is_stale(line: Line, planned: Path) -> None:
@@ -232,7 +246,7 @@ def test_a_server_that_changed_on_blue_makes_the_plan_stale(line: Line, planned:
     ],
 )
 def test_a_wrong_configuration_is_explained(line: Line, old: str, new: str, said: str) -> None:
-    config = line.copy_config("wrong", {old: new})
+    config = line.copy_config(f"wrong-{abs(hash(new))}", {old: new})
     error = _refused(line, 3, "plan", config=config)
     assert said in error["cause"] + error["evidence"]
     assert not _plan_file(config).exists()
@@ -277,7 +291,7 @@ def test_a_switch_without_proof_or_copy_is_refused(line: Line, planned: Path) ->
 
 
 def test_a_green_that_differs_is_named_and_never_switched_to(tmp_path: Path) -> None:
-    with running_line(tmp_path, *SMALL) as line:
+    with running_line(tmp_path, "--users", "3", "--items", "8") as line:
         line.must("plan")
         line.must("provision")
         with replicating(line):
@@ -308,7 +322,9 @@ def _spoil(line: Line) -> tuple[str, str]:
         "SELECT i.rowid, i.uid, i.value FROM items i JOIN containers c ON c.id = i.container WHERE c.type = ?"
     )
     with closing(sqlite3.connect(line.lab / "green" / "data" / "core.sqlite", timeout=10)) as store, store:
-        event = store.execute(one + " AND i.value LIKE '%summary%' LIMIT 1", ("calendar",)).fetchone()
+        event = store.execute(
+            one + " AND CAST(i.value AS TEXT) LIKE '%summary%' LIMIT 1", ("calendar",)
+        ).fetchone()
         card = store.execute(one + " AND c.uid LIKE 'book:Contacts%' LIMIT 1", ("addressbook",)).fetchone()
         value = json.loads(event[2])
         value["main"]["summary"] = "another summary"

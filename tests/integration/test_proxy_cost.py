@@ -16,7 +16,7 @@ from bmswitch.proxy.envoy_files import RUNTIME, runtime_text
 from bmswitch.proxy.files import replace_file
 
 pytestmark = pytest.mark.slow
-DRIVERS = ["envoy", pytest.param("haproxy", marks=pytest.mark.real)]
+DRIVERS = ["envoy", *(pytest.param(name, marks=pytest.mark.real) for name in ("haproxy", "nginx"))]
 
 
 def tell(text: str) -> None:

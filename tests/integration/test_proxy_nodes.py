@@ -1,4 +1,4 @@
-"""What every proxy node must do, proved on the real proxies: Envoy with its gate, HAProxy with its map."""
+"""What every proxy node must do, proved on the real proxies: Envoy with its gate, HAProxy with its map, nginx with its file."""
 
 import asyncio
 import time
@@ -24,7 +24,13 @@ from bmswitch.model.errors import RefusedError
 from bmswitch.proxy.api import InFlight
 
 
-@pytest.fixture(params=["envoy", pytest.param("haproxy", marks=pytest.mark.real)])
+@pytest.fixture(
+    params=[
+        "envoy",
+        pytest.param("haproxy", marks=pytest.mark.real),
+        pytest.param("nginx", marks=pytest.mark.real),
+    ]
+)
 def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
     require_real(request.param)
     with running_node(request.param, tmp_path) as running:

@@ -18,7 +18,7 @@ from bmswitch.lab.supervisor.down import down, find_all
 from bmswitch.lab.supervisor.layout import Layout
 from bmswitch.lab.supervisor.state import State, locked, read_state, require_state, write_state
 from bmswitch.lab.supervisor.up import Wanted, explained_disk, up
-from bmswitch.model.config import EnvoyNode, HaproxyNode, LocalProvision
+from bmswitch.model.config import EnvoyNode, HaproxyNode, LocalProvision, NginxNode
 from bmswitch.model.errors import LabError
 from bmswitch.workflows.config import load_config, read_secret
 
@@ -178,7 +178,9 @@ def test_a_missing_real_part_names_its_installer(tmp_path: Path, monkeypatch: py
     assert caught.value.next_command == "scripts/install-real-parts minio"
 
 
-@pytest.mark.parametrize(("kind", "expected"), [("envoy", EnvoyNode), ("haproxy", HaproxyNode)])
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("envoy", EnvoyNode), ("haproxy", HaproxyNode), ("nginx", NginxNode)]
+)
 def test_the_configuration_is_what_the_product_reads(layout: Layout, kind: str, expected: type) -> None:
     state = msgspec.convert(msgspec.to_builtins(_state()) | {"proxy": kind}, State)
     cores.make_secret(layout.secret("blue.token"), "the-token")

@@ -7,6 +7,7 @@ from bmswitch.model.plan import Level
 from bmswitch.model.proof import Proof
 from bmswitch.model.status import ReplicateStatus
 from bmswitch.model.switch import Node
+from bmswitch.replication.quarantine import Entry, Parked
 from bmswitch.workflows import gate
 from bmswitch.workflows.gate.facts import GateFacts
 
@@ -54,7 +55,9 @@ WRONG: dict[str, tuple[str, dict[str, object], Level]] = {
     "other plan": ("replicate_runs", {"status": replace(STATUS, plan_id="p0")}, Level.stop),
     "still copying": ("caught_up", {"status": replace(STATUS, phase="copying")}, Level.stop),
     "behind": ("lag", {"status": replace(STATUS, lag_seconds=2.5)}, Level.stop),
-    "parked": ("quarantine", {"status": replace(STATUS, quarantined=1)}, Level.stop),
+    "parked": ("quarantine", {"parked": [Entry(1, Parked("t", 0, 1, "why", b"k", None, NOW))]}, Level.stop),
+    "parked records lost": ("quarantine", {"status": replace(STATUS, quarantined=1)}, Level.unknown),
+    "parked records unread": ("quarantine", {"parked_error": "damaged"}, Level.unknown),
     "new domain": ("orphans", {"orphans": ["CREATE of domains x"]}, Level.stop),
     "orphans unread": ("orphans", {"orphans_error": "no answer"}, Level.unknown),
     "never proven": ("proof", {"proof": None}, Level.unknown),

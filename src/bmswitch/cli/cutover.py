@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
-from bmswitch.cli.render import Output, Progress, emit, table
+from bmswitch.cli.render import Output, Progress, emit, emit_findings, table
 from bmswitch.model.errors import ConfigError, RefusedError
 
 if TYPE_CHECKING:
@@ -77,9 +77,7 @@ def _rehearse(settings: "Config", planned: "Plan", output: Output) -> None:
         screen.print(steps)
         screen.print("dry run: nothing was touched; " + ("a guard says no" if refused else "it would start"))
 
-    emit("cutover", result, show, output)
-    if refused:
-        raise typer.Exit(RefusedError.exit_code)
+    emit_findings("cutover", result, findings, show, output)
 
 
 @contextmanager

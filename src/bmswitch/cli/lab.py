@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bmswitch.cli.options import OutputOption
-from bmswitch.cli.render import Output, emit, size, table
+from bmswitch.cli.render import Output, emit, shorter, size, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,9 @@ def up(
         Literal["embedded", "apache"] | None, typer.Option(help="Default: embedded (in memory, small data).")
     ] = None,
     s3: Annotated[Literal["rclone", "minio"] | None, typer.Option(help="Default: rclone.")] = None,
-    proxy: Annotated[Literal["envoy", "haproxy"] | None, typer.Option(help="Default: envoy.")] = None,
+    proxy: Annotated[
+        Literal["envoy", "haproxy", "nginx"] | None, typer.Option(help="Default: envoy.")
+    ] = None,
     users: Annotated[int | None, typer.Option(min=1, help="People on blue; default 50.")] = None,
     items: Annotated[int | None, typer.Option(min=0, help="Items of each of them; default 20.")] = None,
     log: Annotated[Path | None, typer.Option(help="Blue is restored from this real log (a folder).")] = None,
@@ -205,13 +207,13 @@ def _show_up(screen: "Console", result: "UpResult", layout: "Layout") -> None:
         screen.print("the lab was up already: nothing was changed")
     for name in result.fenced:
         screen.print(f"{name} was fenced on purpose and stays down (bmswitch lab core start brings it back)")
-    screen.print(f"next: bmswitch plan -c {_short(result.config)}")
+    screen.print(f"next: bmswitch plan -c {shorter(Path(result.config))}")
 
 
 def _show_down(screen: "Console", result: "DownResult") -> None:
     screen.print("stopped: " + (", ".join(result.stopped) or "nothing ran"))
     if result.kept:
-        screen.print(f"kept: {_short(result.kept)}")
+        screen.print(f"kept: {shorter(Path(result.kept))}")
 
 
 def _show_status(screen: "Console", result: "LabStatus") -> None:
@@ -232,9 +234,3 @@ def _show_status(screen: "Console", result: "LabStatus") -> None:
 
 def _show_done(screen: "Console", result: "Done") -> None:
     screen.print(result.text)
-
-
-def _short(path: str) -> str:
-    """Relative to the current folder where that is shorter."""
-    full = Path(path)
-    return str(full.relative_to(Path.cwd())) if full.is_relative_to(Path.cwd()) else path

@@ -21,8 +21,11 @@ COMMANDS = (
     "verify",
     "cutover",
     "status",
+    "quarantine",
+    "cures",
     "journal",
     "config",
+    "proxy",
     "gate",
     "lab",
 )

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import typer
 from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
-from bmswitch.cli.render import Output, count, emit, sentence, table
-from bmswitch.model.errors import RefusedError, UnreachableError
+from bmswitch.cli.render import Output, count, emit_findings, sentence, shorter, table
 from bmswitch.model.plan import Level, Plan
 
 _STYLE = {Level.passed: "green", Level.warn: "yellow", Level.stop: "bold red", Level.unknown: "bold magenta"}
@@ -24,15 +22,7 @@ def plan(
     made = make_plan(loaded)
     path = plan or default_plan_path(loaded)
     save_plan(made, path)
-    emit("plan", made, lambda screen, p: _show(screen, p, path), output)
-    if made.stops:
-        raise typer.Exit(_exit_code(made))
-
-
-def _exit_code(plan: Plan) -> int:
-    """A guard says no, or what it must know does not answer."""
-    said_no = any(finding.level is Level.stop for finding in plan.stops)
-    return RefusedError.exit_code if said_no else UnreachableError.exit_code
+    emit_findings("plan", made, made.findings, lambda screen, p: _show(screen, p, path), output)
 
 
 def _show(screen: Console, plan: Plan, path: Path) -> None:
@@ -44,9 +34,9 @@ def _show(screen: Console, plan: Plan, path: Path) -> None:
     _show_findings(screen, plan)
     if plan.stops:
         screen.print(f"\n[bold red]{len(plan.stops)} thing(s) stand in the way.[/] Mend them and plan again.")
-    else:
-        screen.print("\nNothing stands in the way. Written to", str(path))
-        screen.print("next: bmswitch provision")
+        return
+    sentence(screen, f"Nothing stands in the way. Written to {shorter(path)}")
+    screen.print("next: bmswitch provision")
 
 
 def _show_sites(screen: Console, plan: Plan) -> None:

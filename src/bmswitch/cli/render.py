@@ -3,8 +3,9 @@
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bmswitch.model.errors import BmswitchError
+from bmswitch.model.errors import BmswitchError, RefusedError, UnreachableError
+from bmswitch.model.plan import Finding, Level
 
 SCHEMA = 1
 """Version of the JSON envelope; it grows when a field changes its meaning or goes away."""
@@ -43,6 +45,31 @@ def emit(command: str, result: Result, human: Callable[[Console, Result], None],
         _print_json({"schema": SCHEMA, "command": command, "ok": True, "result": result})
     else:
         human(console(), result)
+
+
+def emit_findings(
+    command: str,
+    result: Result,
+    findings: Sequence[Finding],
+    human: Callable[[Console, Result], None],
+    output: Output,
+) -> None:
+    """Prints a result that guards were asked about; when one forbids to go on, the error after it says so.
+
+    Raises:
+        RefusedError: a guard says stop; UnreachableError: what a guard must know can not be read.
+    """
+    against = [one for one in findings if one.level in {Level.stop, Level.unknown}]
+    if not against or output is Output.human:
+        emit(command, result, human, output)
+    if not against:
+        return
+    first = next((one for one in against if one.level is Level.stop), against[0])
+    kind = RefusedError if first.level is Level.stop else UnreachableError
+    others = f" (and {len(against) - 1} more)" if len(against) > 1 else ""
+    error = kind(f"{first.cause}{others}", evidence=first.evidence, next_command=first.command)
+    error.result = result
+    raise error
 
 
 def emit_error(command: str, error: BmswitchError, output: Output, result: object = None) -> None:
@@ -96,6 +123,11 @@ def sentence(screen: Console, text: str, *, lead: str = "", style: str = "", lea
         shown = Text(lead if number == 0 else " " * len(lead), style=lead_style)
         shown.append(line, style=style)
         screen.print(shown, soft_wrap=True)
+
+
+def shorter(path: Path) -> str:
+    """Relative to the current folder where that is shorter."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 class Progress:

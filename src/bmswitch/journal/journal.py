@@ -13,6 +13,7 @@ from typing import Self
 
 import msgspec
 
+from bmswitch.files import sync
 from bmswitch.journal.lines import DamageError, decode, encode
 from bmswitch.model.errors import JournalError
 from bmswitch.model.switch import Entry
@@ -41,7 +42,7 @@ class Journal:
             if self.cut:
                 os.ftruncate(self._file, whole)
             if durable:
-                _sync_folder(path.parent)
+                sync(path.parent)
         except OSError as error:
             raise _not_writable(path, error) from error
         self._end = whole
@@ -152,15 +153,6 @@ def _not_writable(path: Path, error: OSError) -> JournalError:
         consequence="no further effect is begun; a hold in the proxies ends by itself with its lease",
         next_command="free or repair the disk, then `bmswitch cutover --resume`",
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    """The file's name is on the disk too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _wall(seconds: float) -> str:

@@ -89,6 +89,11 @@ class LogConsumer:
         with explained(self._kafka):
             self._consumer.incremental_assign(wanted)
 
+    def assign_one(self, topic: str, partition: int, offset: int) -> None:
+        """Reads this one partition too, from an offset on."""
+        with explained(self._kafka):
+            self._consumer.incremental_assign([TopicPartition(topic, partition, offset)])
+
     def read(self, limit: int, timeout: float) -> Batch:
         """Waits at most `timeout` seconds for a first record, then takes what is there, at most `limit` records."""
         with explained(self._kafka):
@@ -166,6 +171,33 @@ def read_whole(kafka: Kafka, topic: str, partitions: int, *, timeout: float = 60
             batch = reader.read(1000, 0.1)
             yield from batch.records
             left -= {p for (_, p), end in batch.ends.items() if end >= ends[p]}
+    finally:
+        reader.close()
+
+
+def read_last(
+    kafka: Kafka, topic: str, partition: int, *, low: int, end: int, limit: int = 1000, timeout: float = 5.0
+) -> list[LogRecord]:
+    """The records among the last `limit` offsets of one partition (`low` to `end`); keeps no place in any group.
+
+    Raises UnreachableError when that takes longer than `timeout` seconds.
+    """
+    found: list[LogRecord] = []
+    if end <= low:
+        return found
+    reader = LogConsumer(kafka, f"bmswitch-read-{uuid.uuid4().hex}", partitions=1)
+    deadline = time.monotonic() + timeout
+    try:
+        reader.assign_one(topic, partition, max(low, end - limit))
+        while True:
+            batch = reader.read(limit, 0.1)
+            found += batch.records
+            if batch.ends or (found and found[-1].offset >= end - 1):
+                return found
+            if time.monotonic() > deadline:
+                raise UnreachableError(
+                    f"topic {topic} partition {partition} could not be read within {timeout:.0f} s"
+                )
     finally:
         reader.close()
 

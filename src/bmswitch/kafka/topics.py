@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._listoffsets import EarliestSpec, LatestSpec, OffsetSpec
+from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from bmswitch.kafka.client import explained, settings
@@ -34,14 +36,18 @@ _TOPIC_SETTINGS = {
     "segment.ms": "3600000",
 }
 """What BlueMind gives its own topics (change-log.md 1.2)."""
+NEW_TOPIC_BYTES = int(_TOPIC_SETTINGS["max.message.bytes"])
+"""Largest record batch that a topic made by the admin API takes."""
+_ASKED = ("cleanup.policy", "min.insync.replicas", "max.message.bytes")
 _CRP_SETTINGS = {"cleanup.policy": "compact", "compression.type": "zstd", "max.compaction.lag.ms": "120000"}
 
 
 class Cluster(msgspec.Struct, frozen=True):
-    """A cluster as its metadata says: id (may be empty) and partitions of every topic."""
+    """A cluster as its metadata says: id (may be empty), partitions of every topic, copies of each (the fewest)."""
 
     id: str
     topics: dict[str, int]
+    copies: dict[str, int] = {}
 
     def of(self, iid: str) -> dict[str, int]:
         """Live log topics of one installation: orphans, domains, presync and crp, with their partitions."""
@@ -66,10 +72,32 @@ class Topics:
         """Every topic with its number of partitions."""
         with explained(self._kafka):
             metadata = self._admin.list_topics(timeout=timeout)
-        found = {
-            name: len(topic.partitions) for name, topic in metadata.topics.items() if topic.error is None
+        found = {name: topic.partitions for name, topic in metadata.topics.items() if topic.error is None}
+        return Cluster(
+            metadata.cluster_id or "",
+            {name: len(partitions) for name, partitions in found.items()},
+            {name: min((len(p.replicas) for p in ps.values()), default=0) for name, ps in found.items()},
+        )
+
+    def settings(self, names: Iterable[str], timeout: float = TIMEOUT) -> dict[str, dict[str, str]]:
+        """Each topic's settings in force: cleanup policy, copies in step, largest record batch.
+
+        Raises UnreachableError when the broker does not tell them, at once when it names no controller: librdkafka would
+        wait for one until the timeout.
+        """
+        wanted = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        if not wanted:
+            return {}
+        with explained(self._kafka):
+            metadata = self._admin.list_topics(wanted[0].name, timeout=timeout)
+            if metadata.controller_id not in metadata.brokers:
+                raise UnreachableError(f"Kafka at {self._kafka.bootstrap} does not tell its topics' settings")
+            answers = self._admin.describe_configs(wanted, request_timeout=timeout)
+            found = {one.name: answer.result(timeout) for one, answer in answers.items()}
+        return {
+            name: {key: told[key].value or "" for key in _ASKED if key in told}
+            for name, told in found.items()
         }
-        return Cluster(metadata.cluster_id or "", found)
 
     def ends(self, topics: Mapping[str, int], timeout: float = TIMEOUT) -> dict[str, list[int]]:
         """End offset (the next record's) of each partition of each topic."""

@@ -130,7 +130,7 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def operator_token(self) -> Path:
-        """Where the operator finds the token (contracts of the lab's layout): `token_file` or `secrets/<name>.token`."""
+        """Where the operator finds the token: `token_file` or `secrets/<name>.token`."""
         if self.token_file:
             return Path(self.token_file)
         return self.etc.resolve().parent.parent / "secrets" / f"{self.name}.token"

@@ -14,6 +14,7 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+")]
 HostPort = Annotated[str, msgspec.Meta(pattern=r"^[^\s/]+:\d+$")]
+TcpListener = Annotated[str, msgspec.Meta(pattern=r"^(tls://)?[^\s/]+:\d+$")]
 Argv = Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
@@ -129,6 +130,28 @@ class EnvoyNode(Strict, frozen=True, tag_field="driver", tag="envoy"):
     frontends: Frontends = Frontends()
 
 
+class NginxNode(Strict, frozen=True, tag_field="driver", tag="nginx"):
+    """nginx with njs: one state file that every worker reads (proxy-cutover.md 6); bmswitch runs on its machine.
+
+    `http` and `tcp` are the listeners as they are reached on that machine, over IPv4 (`http://127.0.0.1:80`,
+    `127.0.0.1:143`, `tls://127.0.0.1:993`): each is asked for its colour at every read. `backends` (HTTP) and
+    `tcp_backends` are the addresses of each colour, as in nginx's upstreams: connections to them are counted.
+    """
+
+    name: Name
+    state_file: str
+    pid_file: str
+    backends: dict[Colour, list[HostPort]]
+    http: list[Url] = []
+    tcp: list[TcpListener] = []
+    tcp_backends: dict[Colour, list[HostPort]] = {}
+    frontends: Frontends = Frontends()
+
+
+AnyNode = HaproxyNode | EnvoyNode | NginxNode
+"""One proxy node, of whatever driver."""
+
+
 class LocalProvision(Strict, frozen=True, tag_field="driver", tag="local"):
     """Green is the lab's: `directory` is the lab's folder."""
 
@@ -143,11 +166,15 @@ class CommandProvision(Strict, frozen=True, tag_field="driver", tag="command"):
 
 
 class Replication(Strict, frozen=True):
-    """`mirror`: green's site has its own Kafka (default). `shared`: green reads blue's Kafka, bmswitch only watches."""
+    """`mirror`: green's site has its own Kafka (default). `shared`: green reads blue's Kafka, bmswitch only watches.
+
+    `disabled_cures` turns cures off by name (`bmswitch cures list`); the plan warns of each.
+    """
 
     mode: Literal["mirror", "shared"] = "mirror"
     caught_up_timeout: Seconds = 3600.0
     clone_workers: Count = 4
+    disabled_cures: list[str] = []
 
 
 class Budgets(Strict, frozen=True):
@@ -177,7 +204,7 @@ class Config(Strict, frozen=True):
     green: Site
     servers: dict[str, str]
     bucket: Bucket
-    proxies: Annotated[list[HaproxyNode | EnvoyNode], msgspec.Meta(min_length=1)]
+    proxies: Annotated[list[AnyNode], msgspec.Meta(min_length=1)]
     provision: LocalProvision | CommandProvision
     replication: Replication = Replication()
     budgets: Budgets = Budgets()

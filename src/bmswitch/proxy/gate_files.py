@@ -8,9 +8,10 @@ from typing import Final
 
 import msgspec
 
+from bmswitch.files import sync
 from bmswitch.model.errors import BusyError, ConfigError, JournalError
 from bmswitch.proxy import envoy_files as files
-from bmswitch.proxy.files import replace_file, sync
+from bmswitch.proxy.files import replace_file
 
 _LOCK: Final = "gate.lock"
 

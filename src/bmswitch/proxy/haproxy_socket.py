@@ -69,6 +69,34 @@ class MasterSocket:
             raise UnknownError("HAProxy's master names no worker", evidence=f"show proc on {self._path}")
         return pids
 
+    def old_workers(self) -> list[int]:
+        """Pids of those that a reload has left behind.
+
+        Raises:
+            UnreachableError: no answer.
+        """
+        return worker_pids(self._ask("show proc").partition("# old workers")[2], section="old workers")
+
+    def master_pid(self) -> int:
+        """Pid of the master.
+
+        Raises:
+            UnreachableError, UnknownError: no answer, or no master in it.
+        """
+        words = [line.split() for line in self._ask("show proc").splitlines()]
+        found = [word[0] for word in words if len(word) > 1 and word[1] == "master"]
+        if not found:
+            raise UnknownError("HAProxy's master does not name itself", evidence=f"show proc on {self._path}")
+        return int(found[0])
+
+    def worker(self, pid: int, command: str) -> str:
+        """One worker's answer to a command that only reads.
+
+        Raises:
+            UnreachableError: no answer.
+        """
+        return self._ask(f"@!{pid} {command}")
+
     def set_map(self, values: dict[str, str]) -> None:
         """Sets the keys in every worker, in their order.
 
@@ -136,10 +164,9 @@ def _read_all(link: socket.socket, deadline: float) -> str:
     return b"".join(parts).decode(errors="replace")
 
 
-def worker_pids(text: str) -> list[int]:
-    """Pids under `# workers` and `# old workers` of `show proc`."""
+def worker_pids(text: str, *, section: str = "") -> list[int]:
+    """Pids under `# workers` and `# old workers` of `show proc`; `section` is the one that the text begins in."""
     pids: list[int] = []
-    section = ""
     for line in text.splitlines():
         if line.startswith("# "):
             section = line[2:].strip()

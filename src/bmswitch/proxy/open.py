@@ -1,13 +1,16 @@
 """Opens the driver that a node's configuration names."""
 
-from bmswitch.model.config import EnvoyNode, HaproxyNode
+from bmswitch.model.config import AnyNode, EnvoyNode, NginxNode
 from bmswitch.proxy.api import ProxyNode
 from bmswitch.proxy.envoy import EnvoyProxy
 from bmswitch.proxy.haproxy import HaproxyProxy
+from bmswitch.proxy.nginx import NginxProxy
 
 
-def open_node(node: HaproxyNode | EnvoyNode, *, timeout: float = 2.0) -> ProxyNode:
+def open_node(node: AnyNode, *, timeout: float = 2.0) -> ProxyNode:
     """A driver for `node`; nothing is sent yet. `timeout` bounds each of its calls, in seconds."""
     if isinstance(node, EnvoyNode):
         return EnvoyProxy(node, timeout=timeout)
+    if isinstance(node, NginxNode):
+        return NginxProxy(node, timeout=timeout)
     return HaproxyProxy(node, timeout=timeout)

@@ -1,11 +1,11 @@
 """What a run leaves on disk: its status for other commands, and the name of its place in blue's log."""
 
-import os
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from bmswitch.files import replace_file
 from bmswitch.model.errors import JournalError
 from bmswitch.model.status import ReplicateStatus
 
@@ -70,13 +70,7 @@ def _load(path: Path, shape: type[State]) -> State | None:
 
 
 def _replace(path: Path, content: bytes, *, durable: bool = False) -> None:
-    part = path.with_name(path.name + ".part")
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content + b"\n")
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        part.replace(path)
+        replace_file(path, content + b"\n", durable=durable)
     except OSError as error:
         raise JournalError(f"{path} can not be written", evidence=str(error)) from error

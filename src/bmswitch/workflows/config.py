@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 import yaml
 
-from bmswitch.model.config import Config, EnvoyNode, HaproxyNode, LocalProvision, Secret, Site
+from bmswitch.model.config import AnyNode, Config, EnvoyNode, LocalProvision, NginxNode, Secret, Site
 from bmswitch.model.errors import ConfigError
+from bmswitch.workflows.cures import check_disabled
 
 _AT = re.compile(r" - at `(?P<path>[^`]+)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]+)`")
@@ -43,6 +44,10 @@ def load_config(path: Path) -> Config:
     except msgspec.ValidationError as error:
         raise _explain(str(error), node, path) from error
     _check_secrets(config, node, path)
+    check_disabled(
+        config.replication.disabled_cures,
+        f"{path}:{_locate(node, '$.replication.disabled_cures')[1]}: ",
+    )
     return _with_base(config, path.resolve().parent)
 
 
@@ -238,9 +243,11 @@ def _with_base(config: Config, base: Path) -> Config:
             core=replace(core, stop=argv(core.stop), start=argv(core.start), kick=argv(core.kick)),
         )
 
-    def proxy(value: HaproxyNode | EnvoyNode) -> HaproxyNode | EnvoyNode:
+    def proxy(value: AnyNode) -> AnyNode:
         if isinstance(value, EnvoyNode):
             return replace(value, gate=absolute(value.gate))
+        if isinstance(value, NginxNode):
+            return replace(value, state_file=absolute(value.state_file), pid_file=absolute(value.pid_file))
         return replace(value, socket=absolute(value.socket), map_file=absolute(value.map_file))
 
     provision = config.provision

@@ -1,11 +1,11 @@
 """How a switch ended, as figures and as the error that the exit code comes from."""
 
 import itertools
-import os
 from pathlib import Path
 
 import msgspec
 
+from bmswitch.files import replace_file
 from bmswitch.model.errors import AbortedError, BmswitchError, UnknownError
 from bmswitch.model.switch import State
 
@@ -45,10 +45,7 @@ def result_of(state: State) -> SwitchResult:
 
 def save_result(run_dir: Path, result: SwitchResult) -> None:
     """Leaves `cutover.json` in the run folder (0600), whole or not at all; the journal stays the authority."""
-    part = run_dir / "cutover.part"
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(result) + b"\n")
-    part.replace(run_dir / RESULT)
+    replace_file(run_dir / RESULT, msgspec.json.encode(result) + b"\n")
 
 
 def finish(state: State, run_dir: Path) -> SwitchResult:

@@ -1,19 +1,37 @@
 """Reads both sites for the guards and the fingerprint. What can not be read becomes an error text, never a guess."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import msgspec
 
-from bmswitch.kafka.topics import Cluster, Topics
-from bmswitch.model.config import Colour, Config, Site
-from bmswitch.model.errors import AccessError, BmswitchError, RefusedError, UnreachableError
-from bmswitch.model.preflight import DEMOTED, RUNNING, Facts, NodeFacts, SideFacts
+from bmswitch.kafka.consumer import read_last
+from bmswitch.kafka.topics import NEW_TOPIC_BYTES, Cluster, Topics
+from bmswitch.model.config import Colour, Config, Site, Tls
+from bmswitch.model.errors import AccessError, BmswitchError, ConfigError, RefusedError, UnreachableError
+from bmswitch.model.partition import partition_of
+from bmswitch.model.preflight import (
+    DEMOTED,
+    RUNNING,
+    SYSCONF_KEYS,
+    ClockFacts,
+    Facts,
+    NodeFacts,
+    SideFacts,
+)
+from bmswitch.model.topics import orphans
 from bmswitch.proxy.open import open_node
-from bmswitch.workflows.sites import open_bucket, open_core
+from bmswitch.workflows.clocks import read_clock
+from bmswitch.workflows.orphans import HEARTBEAT
+from bmswitch.workflows.sites import open_bucket, open_core, verification
+from bmswitch.workflows.soak import STATE
 
 _TIMEOUT = 5.0
+_EDGE = "-edge"
+"""How the tags of public edges end (`bm/nginx-edge`, `mail/smtp-edge`)."""
 _READABLE = frozenset({RUNNING, DEMOTED})
 """States in which a core tells its domains and servers: a demoted one still answers reads (clone-and-api.md 2.5)."""
 Part = TypeVar("Part")
@@ -21,14 +39,17 @@ Part = TypeVar("Part")
 
 def gather(config: Config) -> Facts:
     """Everything that the guards look at; a part that does not answer is told, not raised."""
-    blue = side_facts(config, "blue", strict=False)
+    blue = _with_settings(side_facts(config, "blue", strict=False), config.blue)
+    green = _with_settings(side_facts(config, "green", strict=False), config.green)
     bodies, bucket_error = _attempt(lambda: _count_bodies(config), -1)
     nothing: dict[str, int] = {}
     entries, _ = _attempt(lambda: _entries(config, blue), nothing)
+    heartbeat_age, heartbeat_error = _attempt(lambda: _heartbeat_age(config, blue), None)
+    sysconf, sysconf_error = _attempt(lambda: _sysconf(config, blue), None)
     core = config.blue.core
     return Facts(
         blue=blue,
-        green=side_facts(config, "green", strict=False),
+        green=green,
         blue_version=config.blue.version,
         green_version=config.green.version,
         server_map=config.servers,
@@ -37,6 +58,13 @@ def gather(config: Config) -> Facts:
         bucket_error=bucket_error,
         nodes=[_node_facts(config, index) for index in range(len(config.proxies))],
         entries=entries,
+        sysconf=sysconf or {},
+        sysconf_read=sysconf is not None,
+        sysconf_error=sysconf_error,
+        heartbeat_age=heartbeat_age,
+        heartbeat_error=heartbeat_error,
+        clocks=_clocks(config, (blue.core_error, green.core_error, bucket_error)),
+        new_topic_bytes=0 if config.green.kafka.create_topics else NEW_TOPIC_BYTES,
         has_stop=core.stop is not None,
         has_start=core.start is not None,
         has_kick=core.kick is not None,
@@ -61,10 +89,13 @@ def side_facts(config: Config, colour: Colour, *, strict: bool) -> SideFacts:
 
 
 def _attempt(read: Callable[[], Part], otherwise: Part) -> tuple[Part, str]:
-    """What was read and no error, or the substitute and why. A refused key is raised: everything behind it is dark."""
+    """What was read and no error, or the substitute and why.
+
+    A refused key is raised: everything behind it is dark. So is a wrong configuration: no site is to blame for it.
+    """
     try:
         return read(), ""
-    except AccessError:
+    except (AccessError, ConfigError):
         raise
     except BmswitchError as error:
         return otherwise, ": ".join(part for part in (error.cause, error.evidence) if part)
@@ -77,12 +108,14 @@ def _with_core(facts: SideFacts, config: Config, colour: Colour) -> SideFacts:
         version = core.version().software_version
         if state not in _READABLE:
             return msgspec.structs.replace(facts, state=state, version=version)
+        servers = core.servers()
         return msgspec.structs.replace(
             facts,
             state=state,
             version=version,
             domains=core.domains(),
-            servers={server.uid: server.ip for server in core.servers()},
+            servers={server.uid: server.ip for server in servers},
+            edges=[s.uid for s in servers if any(tag.endswith(_EDGE) for tag in s.tags)],
         )
     finally:
         core.close()
@@ -100,7 +133,64 @@ def _with_log(facts: SideFacts, site: Site) -> SideFacts:
         kafka_cluster_id=cluster.id,
         topics=mine,
         records={name: sum(ends[name]) - sum(lows[name]) for name in mine},
+        copies={name: cluster.copies[name] for name in mine},
     )
+
+
+def _with_settings(facts: SideFacts, site: Site) -> SideFacts:
+    """What the broker tells of the log's topics; a broker that does not tell is no fault of the log."""
+    if facts.kafka_error:
+        return msgspec.structs.replace(facts, settings_error=facts.kafka_error)
+    try:
+        told = Topics(site.kafka).settings(facts.topics, _TIMEOUT)
+    except (AccessError, UnreachableError) as error:
+        why = ": ".join(part for part in (error.cause, error.evidence) if part)
+        return msgspec.structs.replace(facts, settings_error=why)
+    return msgspec.structs.replace(facts, settings=told)
+
+
+def _heartbeat_age(config: Config, blue: SideFacts) -> float | None:
+    """Seconds since blue's core logged its id sequence last; None when there is no such record."""
+    topic = orphans(blue.installation_id)
+    count = blue.topics.get(topic)
+    if not count:
+        return None
+    kafka, partition = config.blue.kafka, partition_of(HEARTBEAT, count)
+    topics = Topics(kafka)
+    low = topics.lows({topic: count}, _TIMEOUT)[topic][partition]
+    end = topics.ends({topic: count}, _TIMEOUT)[topic][partition]
+    records = read_last(kafka, topic, partition, low=low, end=end, timeout=_TIMEOUT)
+    mark = f'"{HEARTBEAT}"'.encode()  # keys are not decoded: a broken neighbour is not this guard's business
+    times = [record.timestamp_ms for record in records if record.value is not None and mark in record.key]
+    return time.time() - max(times) / 1000 if times else None
+
+
+def _sysconf(config: Config, blue: SideFacts) -> dict[str, str] | None:
+    """The harmless keys of blue's system configuration; None when blue is in no state to tell."""
+    if blue.state not in _READABLE:
+        return None
+    core = open_core(config, "blue", timeout=_TIMEOUT)
+    try:
+        told = core.sysconf()
+        return {key: told[key] for key in SYSCONF_KEYS if key in told}
+    finally:
+        core.close()
+
+
+def _clocks(config: Config, errors: tuple[str, str, str]) -> list[ClockFacts]:
+    """Both cores' and the bucket's clocks, asked side by side; who did not answer before is not asked again."""
+    asked = (
+        ("blue", config.blue.url.rstrip("/") + STATE, config.blue.tls, errors[0]),
+        ("green", config.green.url.rstrip("/") + STATE, config.green.tls, errors[1]),
+        ("the bucket", config.bucket.endpoint, config.bucket.tls, errors[2]),
+    )
+
+    def read(one: tuple[str, str, Tls, str]) -> ClockFacts:
+        name, url, tls, error = one
+        return ClockFacts(name, None, error) if error else read_clock(name, url, verify=verification(tls))
+
+    with ThreadPoolExecutor(len(asked)) as pool:
+        return list(pool.map(read, asked))
 
 
 def _only_installation(cluster: Cluster, site: Site) -> str:

@@ -3,23 +3,27 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
+
+from bmswitch.kafka.consumer import read_whole
 from bmswitch.kafka.topics import Topics
 from bmswitch.model import topics
 from bmswitch.model.config import Config
 from bmswitch.model.errors import UnreachableError
 from bmswitch.model.plan import Plan
+from bmswitch.model.records import LogRecord
 from bmswitch.replication import preflight, state
-from bmswitch.replication.api import Cure
 from bmswitch.replication.chain import Chain
-from bmswitch.replication.cures.crp_dir_entries import CrpDirEntries
-from bmswitch.replication.cures.installation_id import InstallationId, rename
-from bmswitch.replication.cures.server_addresses import ServerAddresses
-from bmswitch.replication.cures.uidvalidity import UidValidity
+from bmswitch.replication.cures.installation_id import rename
+from bmswitch.replication.cures.parents_first import ParentsFirst
 from bmswitch.replication.mirror import Mirror, Progress
-from bmswitch.replication.quarantine import Quarantine
+from bmswitch.replication.quarantine import FILE, Quarantine
 from bmswitch.replication.runner import MirrorThread
 from bmswitch.replication.sink import KafkaSink
 from bmswitch.replication.source import KafkaSource
+from bmswitch.workflows.cures import note_left, pipeline
+
+_READ_WITHIN = 600.0
 
 
 class Mirroring:
@@ -36,7 +40,8 @@ class Mirroring:
         self._green_id = config.green.installation_id or self._blue_id
         self._blue, self._green = Topics(config.blue.kafka), Topics(config.green.kafka)
         self._run_dir = Path(config.run_dir)
-        route = preflight.route(self._blue, self._green, self._blue_id, self._green_id)
+        route = _wanted(config, preflight.route(self._blue, self._green, self._blue_id, self._green_id))
+        self._cures = pipeline(config, self._blue_id, self._green_id, route.derived_crp)
         orphans = topics.orphans(self._blue_id)
         preflight.refuse_unmapped_servers(config.blue.kafka, orphans, route.sources[orphans], config.servers)
         place = self._place(route)
@@ -55,12 +60,11 @@ class Mirroring:
         try:
             state.save_mirror(self._run_dir, place)
             sink = KafkaSink(self._config.green.kafka)
-            quarantine = Quarantine(self._run_dir / "quarantine.ndjson")
+            quarantine = Quarantine(self._run_dir / FILE)
         except BaseException:
             source.close()
             raise
-        chain = Chain(self._cures(route))
-        mirror = Mirror(source, sink, chain, quarantine, source.start, may_write=may_write)
+        mirror = Mirror(source, sink, Chain(self._cures), quarantine, source.start, may_write=may_write)
         thread = MirrorThread(source, mirror)
         thread.start()
         return thread
@@ -72,14 +76,6 @@ class Mirroring:
             return None
         same = (known.blue_cluster, known.green_cluster) == (route.blue_cluster, route.green_cluster)
         return known if same else None
-
-    def _cures(self, route: preflight.Route) -> list[Cure]:
-        cures: list[Cure] = [ServerAddresses(self._config.servers), UidValidity()]
-        if self._blue_id != self._green_id:
-            cures.append(InstallationId(self._blue_id, self._green_id))
-        if route.derived_crp:
-            cures.append(CrpDirEntries(route.derived_crp))
-        return cures
 
     @property
     def progress(self) -> Progress:
@@ -101,6 +97,7 @@ class Mirroring:
 
     def follow_new_topics(self) -> None:
         """A domain that was created meanwhile gets its topic on green and is mirrored too."""
+        note_left(self._run_dir, self._cures)
         try:
             sources = self._blue.cluster().of(self._blue_id)
         except UnreachableError:
@@ -116,7 +113,43 @@ class Mirroring:
         self._known |= new.keys()
         self.targets |= targets
 
+    def before_clone(self) -> int:
+        """Once the first pass is over: org units go into green's presync topics; how many.
+
+        Nothing is done when this run folder has asked for green's clone already: it reads them at its start only.
+        """
+        crp, asked = topics.crp(self._green_id), state.load_clone(self._run_dir)
+        off = "parents_first" in self._config.replication.disabled_cures
+        if off or crp not in self.targets or (asked and asked.green_url == self._config.green.url):
+            return 0
+        parents = ParentsFirst()
+        for record in read_whole(self._config.green.kafka, crp, self.targets[crp], timeout=_READ_WITHIN):
+            parents(record)
+        units = [r for r in parents.presync(self._green_id) if _domain_topic(r) in self.targets]
+        self._cures.append(parents)
+        self._green.create({record.topic: self.targets[_domain_topic(record)] for record in units})
+        sink = KafkaSink(self._config.green.kafka)
+        try:
+            sink.send(units)
+            sink.flush()
+        finally:
+            sink.close()
+        return len(units)
+
     def stop(self) -> None:
         """Ends orderly: flush, commit. Raises what made the mirror fail."""
         self._thread.stop()
+        note_left(self._run_dir, self._cures)
         self._thread.check()
+
+
+def _domain_topic(presync: LogRecord) -> str:
+    return presync.topic.removesuffix(topics.PRESYNC)
+
+
+def _wanted(config: Config, route: preflight.Route) -> preflight.Route:
+    """The route without a proxy topic that nobody would fill: an empty one is worse for the clone than none."""
+    if not route.derived_crp or "crp_dir_entries" not in config.replication.disabled_cures:
+        return route
+    targets = {name: count for name, count in route.targets.items() if name != route.derived_crp}
+    return msgspec.structs.replace(route, targets=targets, derived_crp="")

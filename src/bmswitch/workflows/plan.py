@@ -1,17 +1,18 @@
 """Makes the plan: reads both sides, asks every guard, writes a plan file; later commands load it and check that it still fits."""
 
-import os
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from bmswitch.files import replace_file
 from bmswitch.model.config import Config
 from bmswitch.model.errors import PlanError, StalePlanError
 from bmswitch.model.plan import SCHEMA, Fingerprint, Plan, Step, Volume, changes
 from bmswitch.model.preflight import Facts, SideFacts, examine
 from bmswitch.workflows.config import config_hash
+from bmswitch.workflows.cures import disabled_findings
 from bmswitch.workflows.facts import gather, side_facts
 
 STEPS = (
@@ -60,7 +61,7 @@ def make_plan(config: Config) -> Plan:
         green=fingerprint(facts.green),
         volume=_volume(facts),
         steps=list(STEPS),
-        findings=examine(facts),
+        findings=[*examine(facts), *disabled_findings(config)],
     )
 
 
@@ -80,13 +81,8 @@ def fingerprint(side: SideFacts) -> Fingerprint:
 def save_plan(plan: Plan, path: Path) -> None:
     """Writes the plan file (0600) by replacing it whole: a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = path.with_suffix(".part")
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        replace_file(path, msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n")
     except OSError as error:
         raise PlanError(f"the plan file {path} can not be written", evidence=str(error)) from error
 

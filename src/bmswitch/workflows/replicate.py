@@ -156,6 +156,8 @@ class _Run:
     def _start_clone(self) -> bool:
         """Green's clone runs after this; False when stopped."""
         self.report("cloning")
+        if self._mirror is not None:
+            self._mirror.before_clone()
         blue_id = self._plan.blue.installation_id
         green_id = self._config.green.installation_id or blue_id
         request = CloneRequest(

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 
 import httpx
 
-from bmswitch.model.config import EnvoyNode, HaproxyNode
+from bmswitch.model.config import AnyNode
 
 STATE = "/api/system/installation/state"
 SERVES = "CORE_STATE_RUNNING"
@@ -18,9 +18,7 @@ _TLS_PORTS = {993, 995, 465}
 _MAX_BREACHES = 20
 
 
-def soak(
-    pool: Executor, nodes: Sequence[HaproxyNode | EnvoyNode], seconds: float, *, verify: bool | str
-) -> list[str]:
+def soak(pool: Executor, nodes: Sequence[AnyNode], seconds: float, *, verify: bool | str) -> list[str]:
     """Breaches found within `seconds` (at most 20), each naming node, frontend and what was seen; empty is good."""
     end = time.monotonic() + seconds
     breaches: list[str] = []
@@ -31,7 +29,7 @@ def soak(
         time.sleep(min(_EVERY, max(0.0, end - time.monotonic())))
 
 
-def probe_all(pool: Executor, nodes: Sequence[HaproxyNode | EnvoyNode], *, verify: bool | str) -> list[str]:
+def probe_all(pool: Executor, nodes: Sequence[AnyNode], *, verify: bool | str) -> list[str]:
     """One look at each frontend, side by side; what is wrong."""
     asked = [
         *(pool.submit(probe_http, node.name, url, verify) for node in nodes for url in node.frontends.http),
@@ -54,13 +52,18 @@ def probe_http(node: str, url: str, verify: bool | str) -> str:  # noqa: FBT001 
 
 def probe_tcp(node: str, address: str, greeting: str) -> str:
     """What is wrong with a mail frontend, empty if nothing: its first line must start with `greeting`."""
-    host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE) as plain:
-            line = _first_line(plain, host, tls=int(port) in _TLS_PORTS)
+        line = first_line(address)
     except OSError as error:
         return f"{node} {address}: {type(error).__name__}"
     return "" if line.startswith(greeting) else f"{node} {address}: greeted with {line[:60]!r}"
+
+
+def first_line(address: str) -> str:
+    """What a mail server at `host:port` says first, over TLS on the ports that are for it; OSError when it does not."""
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE) as plain:
+        return _first_line(plain, host, tls=int(port) in _TLS_PORTS)
 
 
 def _first_line(plain: socket.socket, host: str, *, tls: bool) -> str:

@@ -5,7 +5,6 @@ read afterwards; what comes after it is in the log after it, and `workflows.prov
 """
 
 import asyncio
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -16,6 +15,7 @@ import msgspec
 
 from bmswitch.bluemind.bulk import CONCURRENCY, Bulk
 from bmswitch.bluemind.client import Core
+from bmswitch.files import replace_file
 from bmswitch.kafka.topics import Topics
 from bmswitch.model.config import Colour, Config
 from bmswitch.model.differences import Difference
@@ -229,13 +229,8 @@ def save(run_dir: Path, outcome: Outcome) -> None:
 
 
 def _replace(path: Path, parts: Iterable[bytes]) -> None:
-    part = path.with_suffix(path.suffix + ".part")
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        replace_file(path, parts)
     except OSError as error:
         raise JournalError(f"{path} can not be written", evidence=str(error)) from error
 

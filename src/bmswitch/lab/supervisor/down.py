@@ -11,7 +11,18 @@ from bmswitch.lab.supervisor.process import Process, marked, recorded, stop
 from bmswitch.lab.supervisor.state import locked
 from bmswitch.model.errors import LabError
 
-_ORDER = ("traffic", "green-core", "blue-core", "envoy", "haproxy", "gate", "s3", "green-kafka", "blue-kafka")
+_ORDER = (
+    "traffic",
+    "green-core",
+    "blue-core",
+    "envoy",
+    "haproxy",
+    "nginx",
+    "gate",
+    "s3",
+    "green-kafka",
+    "blue-kafka",
+)
 _KEPT = {"run", "traffic"}
 """Folders that are read after a run: they move into `logs` instead of being removed."""
 

@@ -1,12 +1,14 @@
-"""The proxy in front of both sites: Envoy with its gate (embedded) or HAProxy (real), pointing at blue at first."""
+"""The proxy in front of both sites: Envoy with its gate (embedded), HAProxy or nginx (real), pointing at blue at first."""
 
+import getpass
+import os
 from pathlib import Path
 
 from bmswitch.lab.supervisor import ports, programs
 from bmswitch.lab.supervisor.layout import ADDRESSES, COLOURS, SHARED_ADDRESS, Layout
 from bmswitch.lab.supervisor.process import Process, await_ready, spawn
 from bmswitch.lab.supervisor.state import ProxyKind, State
-from bmswitch.model.config import EnvoyNode, Frontends, HaproxyNode
+from bmswitch.model.config import AnyNode, EnvoyNode, Frontends, HaproxyNode, NginxNode
 from bmswitch.proxy.layout import Backends, Listener, Protocol
 
 GATE = "gate"
@@ -21,6 +23,11 @@ def render(layout: Layout, state: State) -> None:
         from bmswitch.proxy.envoy_render import render_envoy  # noqa: PLC0415 -- only the chosen driver is loaded
 
         render_envoy(layout.proxy, listeners, backends(state), admin=_admin(state))
+    elif state.proxy == "nginx":
+        from bmswitch.proxy.nginx_render import render_nginx  # noqa: PLC0415 -- the same
+
+        user = getpass.getuser() if os.geteuid() == 0 else ""
+        render_nginx(layout.proxy, listeners, backends(state), probe=_admin(state), user=user)
     else:
         from bmswitch.proxy.haproxy_render import render_haproxy  # noqa: PLC0415 -- the same
 
@@ -29,7 +36,7 @@ def render(layout: Layout, state: State) -> None:
 
 def names(kind: ProxyKind) -> list[str]:
     """The parts of this proxy."""
-    return ["envoy", GATE] if kind == "envoy" else ["haproxy"]
+    return ["envoy", GATE] if kind == "envoy" else [kind]
 
 
 def start(layout: Layout, state: State, name: str) -> Process:
@@ -67,7 +74,7 @@ def backends(state: State) -> Backends:
     return {c: {p: f"{ADDRESSES[c]}:{state.ports[f'{c}_{p}']}" for p in _PROTOCOLS} for c in COLOURS}
 
 
-def node(state: State, base: Path = Path()) -> EnvoyNode | HaproxyNode:
+def node(state: State, base: Path = Path()) -> AnyNode:
     """The node as the configuration names it; its paths are below `base`, else relative to the lab's folder."""
     frontends = Frontends(
         http=[f"http://{frontend(state, 'http')}"],
@@ -83,12 +90,28 @@ def node(state: State, base: Path = Path()) -> EnvoyNode | HaproxyNode:
             tcp_clusters=["imap", "smtp"],
             frontends=frontends,
         )
+    if state.proxy == "nginx":
+        return _nginx_node(state, base, frontends)
     return HaproxyNode(
         name="haproxy-1",
         socket=str(base / "proxy/master.sock"),
         map_file=str(base / "proxy/cut.map"),
         backends={"blue": ["web_blue"], "green": ["web_green"]},
         tcp_backends={"blue": ["imap_blue", "smtp_blue"], "green": ["imap_green", "smtp_green"]},
+        frontends=frontends,
+    )
+
+
+def _nginx_node(state: State, base: Path, frontends: Frontends) -> NginxNode:
+    there = backends(state)
+    return NginxNode(
+        name="nginx-1",
+        state_file=str(base / "proxy/state"),
+        pid_file=str(base / "proxy/nginx.pid"),
+        backends={colour: [there[colour]["http"]] for colour in COLOURS},
+        http=frontends.http,
+        tcp=frontends.imap + frontends.smtp,
+        tcp_backends={colour: [there[colour]["imap"], there[colour]["smtp"]] for colour in COLOURS},
         frontends=frontends,
     )
 
@@ -102,6 +125,10 @@ def _command(folder: Path, kind: ProxyKind) -> list[str]:
         from bmswitch.proxy.envoy_render import envoy_command  # noqa: PLC0415 -- only the chosen driver is loaded
 
         return envoy_command(folder, binary=programs.require("envoy"))
+    if kind == "nginx":
+        from bmswitch.proxy.nginx_render import nginx_command  # noqa: PLC0415 -- the same
+
+        return nginx_command(folder, binary=programs.require("nginx"))
     from bmswitch.proxy.haproxy_render import haproxy_command  # noqa: PLC0415 -- the same
 
     return haproxy_command(folder, binary=programs.require("haproxy"))

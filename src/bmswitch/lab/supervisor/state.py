@@ -14,7 +14,7 @@ from bmswitch.model.config import Colour
 from bmswitch.model.errors import LabError
 
 KafkaKind = Literal["embedded", "apache"]
-ProxyKind = Literal["envoy", "haproxy"]
+ProxyKind = Literal["envoy", "haproxy", "nginx"]
 
 
 class PartRecord(msgspec.Struct, frozen=True, kw_only=True):

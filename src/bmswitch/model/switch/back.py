@@ -53,8 +53,13 @@ def _renew(state: State, seen: Observation) -> Action | None:
 
 
 def _routing(state: State, seen: Observation) -> Action | None:
-    """Every node points at blue and has seen the new fence: a late message of this attempt changes nothing any more."""
-    if state.answered("flip-blue") and seen.now_ms > state.turned_ms + state.limits.flip:
+    """Every node points at blue and has seen the new fence: a late message of this attempt changes nothing any more.
+
+    A node that does not answer is given up only when it was never told to point at green. Else green stays as it is
+    until every node is proven back, or the hold lapses and the switch goes on.
+    """
+    may_be_green = state.was_intended("flip-green") and not state.routed_back
+    if not may_be_green and state.answered("flip-blue") and seen.now_ms > state.turned_ms + state.limits.flip:
         return None
     return effect(state, seen, "flip-blue", "aborting", "point every frontend at blue")
 
@@ -77,8 +82,17 @@ def _green_is_harmless(state: State, seen: Observation) -> Action | None:
 def _never_led(state: State, seen: Observation) -> bool:
     """Green is a clone still, and no promotion can be under way: it was refused, or is older than any election."""
     refused = state.answer("promote-green") == "no"
-    old = seen.now_ms - state.intended["promote-green"] >= state.limits.latch
+    old = seen.now_ms - _given_up_ms(state, "promote-green") >= state.limits.latch
     return (refused and seen.green in (CLONING, SILENT)) or (old and seen.green == CLONING)
+
+
+def _given_up_ms(state: State, verb: Verb) -> int:
+    """Until when a call of the way forward may have been sent: its answer, or the end of the process that sent it.
+
+    Its intent is too early: the process may have stood still between the two, or waited long for the answer.
+    """
+    result = state.results.get(verb) or state.forward.get(verb)
+    return max(result.at_ms if result else state.turned_ms, state.intended[verb])
 
 
 def _blue_is_writable(state: State, seen: Observation) -> Action | None:
@@ -92,7 +106,7 @@ def _blue_is_writable(state: State, seen: Observation) -> Action | None:
         return _command(state, seen, "stop-blue", "stop blue's core, to start it as leader")
     if seen.blue == SILENT:
         return _command(state, seen, "start-blue", "start blue's core")
-    if seen.blue == RUNNING and seen.now_ms - state.intended["demote-blue"] >= state.limits.late:
+    if seen.blue == RUNNING and seen.now_ms - _given_up_ms(state, "demote-blue") >= state.limits.late:
         return effect(state, seen, "probe-blue", "aborting", "write to blue and read it back")
     return wait("aborting", f"blue is {seen.blue}; a late demotion may still arrive")
 
@@ -125,7 +139,7 @@ def _finish(state: State, seen: Observation) -> Action:
     if silent and state.was_intended("flip-green"):
         return _end_unknown(state, seen, f"not read back as blue: {', '.join(silent)}")
     note = f"; {', '.join(silent)} did not answer and was never flipped" if silent else ""
-    return _end_aborted(state, state.reason + note)
+    return _end_aborted(state, state.turned_because + note)
 
 
 def _end_aborted(state: State, said: str) -> Action:
@@ -134,7 +148,5 @@ def _end_aborted(state: State, said: str) -> Action:
 
 def _end_unknown(state: State, seen: Observation, said: str) -> Action:
     """Frozen: what is known, and what the operator must look at. The hold ends with its lease."""
-    known = (
-        f"{said}; blue is {seen.blue}, green is {seen.green}; put back because: {state.reason}; {_BY_HAND}"
-    )
+    known = f"{said}; blue is {seen.blue}, green is {seen.green}; put back because: {state.turned_because}; {_BY_HAND}"
     return Action(do="end", phase="unknown", said=known, outcome="unknown")

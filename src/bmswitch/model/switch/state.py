@@ -42,7 +42,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     `hold_from_ms` is the first hold's intent: the whole budget counts from it. `hold_until_ms` is the expiry that every
     node acknowledged. `lapsed` is true once the hold is not proven to have been in force without a gap. `blue_gone`:
     blue's core was proven stopped while the hold was in force, so that no client's write can have reached it after the
-    proof. `routed_back`: every node pointed at blue again while the hold was in force, so that green took no client's write.
+    proof. `reason` is what was said last about the end, `turned_because` why the attempt turned back. `routed_back`: every node pointed at blue again while the hold was in force, so that green took no client's write.
     """
 
     attempt: int = 0
@@ -52,6 +52,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     powers: Powers = Powers()
     goal: Goal = "switch"
     reason: str = ""
+    turned_because: str = ""
     outcome: Outcome = ""
     phase: Phase = "gate"
     since_ms: int = 0
@@ -175,6 +176,7 @@ def _abort(state: State, entry: Entry) -> State:
         state,
         goal="abort",
         reason=entry.said,
+        turned_because=entry.said,
         fence=entry.fence,
         turned_ms=entry.at_ms,
         forward=state.results,

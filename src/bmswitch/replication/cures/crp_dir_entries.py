@@ -27,6 +27,8 @@ class CrpDirEntries:
 
     kinds = frozenset({TopicKind.DOMAIN})
     types = frozenset({"dir", "memberships"})
+    when = "blue has no such topic"
+    without = "green's clone fails at once, unless somebody else fills the topic"
 
     def __init__(self, topic: str) -> None:
         self._topic = topic

@@ -16,6 +16,9 @@ class InstallationId:
 
     kinds = frozenset(TopicKind)
     types = None
+    when = "the two installation ids differ"
+    without = "green's topics have blue's names, which green's clone never reads"
+    fixed = "the names of green's topics depend on it"
 
     def __init__(self, blue: str, green: str) -> None:
         self._old, self._new = topics.hex_id(blue), topics.hex_id(green)

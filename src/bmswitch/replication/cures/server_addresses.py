@@ -21,6 +21,9 @@ class ServerAddresses:
 
     kinds = frozenset({TopicKind.ORPHANS})
     types = frozenset({"installation"})
+    when = "always"
+    without = "green reconfigures blue's live machines"
+    fixed = "without it green would reconfigure blue's live machines"
 
     def __init__(self, servers: Mapping[str, str]) -> None:
         self._servers = servers

@@ -17,6 +17,8 @@ class UidValidity:
 
     kinds = frozenset({TopicKind.DOMAIN, TopicKind.PRESYNC})
     types = frozenset({"replicated_mailboxes"})
+    when = "always"
+    without = "after the switch IMAP clients download again every folder that the log has as CREATE only"
 
     def __call__(self, record: LogRecord) -> list[LogRecord]:
         """The record, and its repetition when it creates a folder."""

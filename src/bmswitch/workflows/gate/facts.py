@@ -12,12 +12,15 @@ import msgspec
 
 from bmswitch.bluemind.client import Core
 from bmswitch.model.config import Config
-from bmswitch.model.errors import BmswitchError
+from bmswitch.model.errors import BmswitchError, ConfigError
 from bmswitch.model.plan import Finding, Level, Plan
 from bmswitch.model.proof import Proof
 from bmswitch.model.status import ReplicateStatus
 from bmswitch.model.switch import Node
 from bmswitch.proxy.api import ProxyNode
+from bmswitch.replication.quarantine import FILE as QUARANTINE
+from bmswitch.replication.quarantine import Entry as Parked
+from bmswitch.replication.quarantine import entries
 from bmswitch.replication.state import read_status
 from bmswitch.workflows.effects_core import state_of
 from bmswitch.workflows.effects_proxy import read_node
@@ -49,6 +52,8 @@ class GateFacts(msgspec.Struct, frozen=True, kw_only=True):
     orphans: list[str]
     orphans_error: str
     cpus: int = 0
+    parked: list[Parked] = []
+    parked_error: str = ""
 
 
 Guard = Callable[[GateFacts], Finding]
@@ -73,6 +78,7 @@ def gather(
         states = [pool.submit(state_of, core) for core in (blue, green)]
         faults = probe_all(pool, config.proxies, verify=verification(config.blue.tls))
     core = config.blue.core
+    parked = _attempt(lambda: entries(run_dir / QUARANTINE), list[Parked]())
     return GateFacts(
         now=time.time(),
         plan_id=plan.id,
@@ -92,12 +98,16 @@ def gather(
         orphans=missed.result()[0],
         orphans_error=missed.result()[1],
         cpus=os.cpu_count() or 1,
+        parked=parked[0],
+        parked_error=parked[1],
     )
 
 
 def _attempt(read: Callable[[], Part], otherwise: Part) -> tuple[Part, str]:
     try:
         return read(), ""
+    except ConfigError:
+        raise
     except BmswitchError as error:
         return otherwise, " ".join(part for part in (error.cause, error.evidence) if part)
 

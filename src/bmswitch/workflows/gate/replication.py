@@ -49,15 +49,33 @@ def lag(facts: GateFacts) -> Finding:
 
 
 def quarantine(facts: GateFacts) -> Finding:
-    """No record was parked: green would miss it."""
+    """Each parked record is on green by a retry, or somebody accepted by name and reason that green misses it."""
     if facts.status is None:
         return unknown("quarantine", "it is not known whether records were parked")
-    if facts.status.quarantined:
+    if facts.parked_error:
+        return unknown("quarantine", "the parked records can not be read", facts.parked_error)
+    if facts.status.quarantined > len(facts.parked):
+        return unknown(
+            "quarantine",
+            "replicate parked more records than the file has",
+            f"{facts.status.quarantined} and {len(facts.parked)}",
+            "look for quarantine.ndjson in the run folder",
+        )
+    waiting = [entry for entry in facts.parked if entry.state == "parked"]
+    if waiting:
+        first = waiting[0]
         return stop(
             "quarantine",
-            f"{facts.status.quarantined} records could not be understood and were parked",
-            "quarantine.ndjson in the run folder",
-            "read quarantine.ndjson, mend what it names on blue, replicate from a new plan",
+            f"{len(waiting)} records could not be understood and were parked: green misses them",
+            f"number {first.number}: {first.parked.reason}",
+            f"bmswitch quarantine show {first.number}, then retry it or accept it",
+        )
+    if facts.parked:
+        accepted = [entry for entry in facts.parked if entry.state == "accepted"]
+        return passed(
+            "quarantine",
+            f"{len(facts.parked)} records were parked, {len(accepted)} of them accepted, all others retried",
+            "; ".join(f"number {e.number} by {e.decision.who}" for e in accepted[:5] if e.decision),
         )
     return passed("quarantine", "no record was parked")
 

@@ -1,0 +1,20 @@
+"""Looks at one running proxy, whatever its driver."""
+
+from bmswitch.model.config import AnyNode, EnvoyNode, NginxNode
+from bmswitch.proxy.envoy_inspect import inspect_envoy
+from bmswitch.proxy.haproxy_inspect import inspect_haproxy
+from bmswitch.proxy.inspection import Inspection
+from bmswitch.proxy.nginx_inspect import inspect_nginx
+
+
+def inspect_node(node: AnyNode, *, timeout: float = 2.0) -> Inspection:
+    """A look at one node; changes nothing, holds nothing. `timeout` bounds each question, in seconds.
+
+    Raises:
+        UnreachableError, UnknownError: the proxy does not answer.
+    """
+    if isinstance(node, NginxNode):
+        return inspect_nginx(node, timeout=timeout)
+    if isinstance(node, EnvoyNode):
+        return inspect_envoy(node, timeout=timeout)
+    return inspect_haproxy(node, timeout=timeout)

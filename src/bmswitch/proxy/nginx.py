@@ -1,0 +1,191 @@
+"""Drives one nginx by its state file: one rename, then a question to each listener (proxy-cutover.md 6).
+
+nginx acknowledges nothing and knows no fence: the fence is the file's third word, and a lock file beside it makes
+compare and set one step.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bmswitch.model.config import Colour, NginxNode
+from bmswitch.model.errors import RefusedError, UnknownError, UnreachableError
+from bmswitch.proxy.api import InFlight, NodeState
+from bmswitch.proxy.files import replace_file
+from bmswitch.proxy.layout import HOLD_CAP_MS
+from bmswitch.proxy.nginx_probe import Said, ask_http, ask_tcp
+from bmswitch.proxy.nginx_process import workers
+from bmswitch.proxy.nginx_script import parse_state, state_text
+from bmswitch.proxy.sockets import Endpoint, connections, resolve
+
+_LOOK: Final = 0.01
+
+
+class NginxProxy:
+    """One nginx as a `ProxyNode`; must run on the same machine, with the right to replace the state file.
+
+    Args:
+        node: its part of the configuration.
+        timeout: seconds for each call as a whole, and for the lock.
+    """
+
+    def __init__(self, node: NginxNode, *, timeout: float = 2.0) -> None:
+        self._node = node
+        self._file = Path(node.state_file)
+        self._timeout = timeout
+
+    @property
+    def name(self) -> str:
+        """As in the configuration."""
+        return self._node.name
+
+    def read(self) -> NodeState:
+        """Colour, hold and fence; the colour is `unknown` when the file and the answer of any listener differ.
+
+        Raises:
+            UnreachableError, UnknownError: no answer of a listener; a file that is not understood.
+        """
+        with self._alone():
+            colour, until, fence = self._state()
+            strange = self._others(colour, until, fence)
+        held = until if until > _wall_ms() else 0
+        return NodeState("unknown" if strange else colour, held, fence)
+
+    def hold(self, until_ms: int, fence: int) -> None:
+        """Every listener has seen it when it returns; cut to 10 s from now.
+
+        Raises:
+            UnreachableError, UnknownError, RefusedError: no answer or no effect; an old fence.
+        """
+        self._change(fence, "hold", hold_until_ms=min(until_ms, _wall_ms() + HOLD_CAP_MS))
+
+    def flip(self, colour: Colour, fence: int) -> None:
+        """Every listener answers with `colour` when it returns.
+
+        Raises:
+            UnreachableError, UnknownError, RefusedError: no answer or no effect; an old fence.
+        """
+        self._change(fence, "flip", colour=colour)
+
+    def release(self, fence: int) -> None:
+        """No listener holds any more when it returns; what was held goes on within 35 ms.
+
+        Raises:
+            UnreachableError, UnknownError, RefusedError: no answer or no effect; an old fence.
+        """
+        self._change(fence, "release", hold_until_ms=0)
+
+    def in_flight(self, colour: Colour) -> InFlight:
+        """Connections of nginx's workers, old ones too, to the addresses of `colour`.
+
+        Open-source nginx counts nothing for each backend, and njs 0.7.9 has no memory that workers share: so the
+        kernel is asked. nginx opens one connection for each request and keeps none: what is open is at work.
+
+        Raises:
+            UnreachableError, UnknownError: nginx does not run, or may not be looked at.
+        """
+        found = connections(workers(Path(self._node.pid_file)))
+        return InFlight(
+            _count(found, self._node.backends.get(colour, [])),
+            _count(found, self._node.tcp_backends.get(colour, [])),
+        )
+
+    def said(self) -> dict[str, Said]:
+        """Each listener's own answer; what it says is not compared with anything.
+
+        Raises:
+            UnreachableError: a listener does not answer.
+        """
+        deadline = time.monotonic() + self._timeout
+        http = {url: ask_http(url, deadline) for url in self._node.http}
+        return http | {address: ask_tcp(address, deadline) for address in self._node.tcp}
+
+    def close(self) -> None:
+        """Nothing is kept open between calls."""
+
+    def _change(
+        self, fence: int, verb: str, *, colour: Colour | None = None, hold_until_ms: int | None = None
+    ) -> None:
+        """One change under the lock; colour, hold and fence are one line, replaced in one step."""
+        with self._alone():
+            before, until, seen = self._state()
+            if fence < seen:
+                raise RefusedError(
+                    f"proxy node {self.name} refuses to {verb}: a newer run has been here",
+                    evidence=f"fence {fence} is older than {seen}",
+                    next_command="look at `bmswitch status`: another run holds the proxy",
+                )
+            wanted = colour or before
+            until = until if hold_until_ms is None else max(0, hold_until_ms)
+            text = state_text(wanted, hold_until_ms=until, fence=fence)
+            try:
+                replace_file(self._file, text, durable=colour is not None)  # a lease is shorter than a reboot
+            except OSError as error:
+                raise UnreachableError(
+                    f"the state file {self._file} can not be replaced", evidence=str(error)
+                ) from error
+            strange = self._others(wanted, until, fence)
+        if strange:
+            raise UnreachableError(
+                f"not every listener of proxy node {self.name} followed the {verb}",
+                evidence=str({where: msgspec.structs.asdict(one) for where, one in strange.items()})[:400],
+                consequence="the node is in an unknown state; a hold that was set ends by itself",
+                next_command=f"bmswitch proxy check: does nginx read {self._file}?",
+            )
+
+    def _others(self, colour: Colour, until: int, fence: int) -> dict[str, Said]:
+        """Listeners that do not say the same."""
+        return {
+            where: one
+            for where, one in self.said().items()
+            if (one.colour, one.hold_until_ms, one.fence) != (colour, until, fence)
+        }
+
+    def _state(self) -> tuple[Colour, int, int]:
+        try:
+            text = self._file.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise UnknownError(f"the state file {self._file} can not be read", evidence=str(error)) from error
+        return parse_state(text, str(self._file))
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """The lock beside the state file: nobody changes it meanwhile."""
+        path = self._file.with_name(self._file.name + ".lock")
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UnreachableError(f"the lock {path} can not be opened", evidence=str(error)) from error
+        try:
+            self._take(descriptor, path)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _take(self, descriptor: int, path: Path) -> None:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise UnreachableError(f"another process keeps the lock {path}") from None
+                time.sleep(_LOOK)
+            else:
+                return
+
+
+def _count(found: Counter[Endpoint], addresses: list[str]) -> int:
+    wanted = {end for address in addresses for end in resolve(address)}
+    return sum(found[end] for end in wanted)
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,121 @@
+"""Which cures a run uses: all of them, but those that do not apply here and those that the configuration turns off."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from bmswitch.model.config import Config
+from bmswitch.model.errors import ConfigError, JournalError
+from bmswitch.model.plan import Finding, Level
+from bmswitch.replication.api import Cure
+from bmswitch.replication.cures.catalogue import About, catalogue
+from bmswitch.replication.cures.crp_dir_entries import CrpDirEntries
+from bmswitch.replication.cures.installation_id import InstallationId
+from bmswitch.replication.cures.legacy_records import LegacyRecords
+from bmswitch.replication.cures.parents_first import ParentsFirst
+from bmswitch.replication.cures.server_addresses import ServerAddresses
+from bmswitch.replication.cures.uidvalidity import UidValidity
+
+_LEFT = "cures.json"
+
+
+def check_disabled(names: Sequence[str], where: str = "") -> None:
+    """Raises ConfigError for a name that no cure has, or one whose cure must stay on. `where` starts the message."""
+    known = {cure.name: cure for cure in catalogue()}
+    for name in names:
+        cure = known.get(name)
+        if cure is None:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            hint = f"did you mean {nearest[0]}? " if nearest else ""
+            raise ConfigError(
+                f"{where}replication.disabled_cures: there is no cure {name}",
+                evidence=f"{hint}known here: {', '.join(known)}",
+                next_command="bmswitch cures list",
+            )
+        if cure.fixed:
+            raise ConfigError(
+                f"{where}replication.disabled_cures: {name} can not be turned off",
+                evidence=cure.fixed,
+                next_command=f"take {name} out of the list",
+            )
+
+
+def disabled_findings(config: Config) -> list[Finding]:
+    """For the plan: a warning for each cure that is turned off, with what happens without it."""
+    off = config.replication.disabled_cures
+    return [
+        Finding(
+            guard="disabled_cures",
+            level=Level.warn,
+            cause=f"the cure {cure.name} is turned off",
+            evidence=f"replication.disabled_cures; source: {', '.join(cure.source)}",
+            consequence=cure.without,
+            command=f"bmswitch cures explain {cure.name}",
+        )
+        for cure in catalogue()
+        if cure.name in off
+    ]
+
+
+def pipeline(config: Config, blue_id: str, green_id: str, derived_crp: str) -> list[Cure]:
+    """The cures of a run in their order. `derived_crp` is the proxy's topic to derive, empty when blue has its own."""
+    check_disabled(config.replication.disabled_cures)
+    off = config.replication.disabled_cures
+    cures: list[Cure] = [] if "legacy_records" in off else [LegacyRecords()]
+    cures.append(ServerAddresses(config.servers))
+    if "uidvalidity" not in off:
+        cures.append(UidValidity())
+    if blue_id != green_id:
+        cures.append(InstallationId(blue_id, green_id))
+    if derived_crp and "crp_dir_entries" not in off:
+        cures.append(CrpDirEntries(derived_crp))
+    return cures
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A cure as `bmswitch cures` shows it. `on` is what the configuration says, `left` the doubtful records that it passed."""
+
+    cure: About
+    on: bool
+    left: int
+
+
+def listed(config: Config) -> list[Listed]:
+    """Every cure with its state in this configuration and the count of the run folder's last mirror."""
+    off, left = config.replication.disabled_cures, _read_left(Path(config.run_dir))
+    return [Listed(cure, cure.name not in off, left.get(cure.name, 0)) for cure in catalogue()]
+
+
+def explained(config: Config, name: str) -> Listed:
+    """One cure. Raises ConfigError when no cure has the name."""
+    found = {one.cure.name: one for one in listed(config)}
+    if name not in found:
+        nearest = difflib.get_close_matches(name, found, n=1, cutoff=0.4)
+        raise ConfigError(
+            f"there is no cure {name}",
+            evidence=f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(found)}",
+            next_command="bmswitch cures list",
+        )
+    return found[name]
+
+
+def note_left(run_dir: Path, cures: Sequence[Cure]) -> None:
+    """Keeps how many records each cure passed although it was not certain about them, for `bmswitch cures list`."""
+    left = {
+        cure.__module__.rpartition(".")[2]: cure.left
+        for cure in cures
+        if isinstance(cure, LegacyRecords | ParentsFirst)
+    }
+    try:
+        (run_dir / _LEFT).write_bytes(msgspec.json.encode(left) + b"\n")
+    except OSError as error:
+        raise JournalError(f"{run_dir / _LEFT} can not be written", evidence=str(error)) from error
+
+
+def _read_left(run_dir: Path) -> dict[str, int]:
+    try:
+        return msgspec.json.decode((run_dir / _LEFT).read_bytes(), type=dict[str, int])
+    except (OSError, msgspec.MsgspecError):
+        return {}
