@@ -64,6 +64,7 @@ def test_a_good_node_passes_every_guard() -> None:
         (seen(unread=["x"]), {"in_place": Level.unknown}),
         (seen(files=6_000), {"room": Level.stop}),
         (seen(clients=3_000), {"room": Level.stop}),
+        (seen(rate=470), {"room": Level.stop}),
         (seen(files=None), {"room": Level.unknown}),
         (seen(waits={"a": 5.0}), {"patience": Level.stop}),
         (seen(waits={"a": 10.0}), {"patience": Level.warn}),

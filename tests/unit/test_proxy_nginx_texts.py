@@ -5,12 +5,13 @@ import socket
 import struct
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bmswitch.model.config import NginxNode
 from bmswitch.model.errors import ConfigError, UnknownError
 from bmswitch.proxy.layout import HOLD_CAP_MS, Backends, Listener
-from bmswitch.proxy.nginx_inspect import missing_pieces, shutdown_timeout, worker_connections
+from bmswitch.proxy.nginx_inspect import missing_pieces, ports_carry, shutdown_timeout, worker_connections
 from bmswitch.proxy.nginx_probe import Said, parse_said
 from bmswitch.proxy.nginx_render import nginx_pieces, render_nginx
 from bmswitch.proxy.nginx_script import PROBE_SOURCE, parse_state, state_text
@@ -121,6 +122,14 @@ def test_rendering_again_keeps_the_colour(tmp_path: Path) -> None:
 def test_a_folder_that_nginx_could_misread_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="can not have"):
         render_nginx(tmp_path / "a;b", LISTENERS, BACKENDS, probe="127.0.0.1:8099")
+
+
+def test_ports_bound_the_rate_unless_ended_connections_are_used_again() -> None:
+    far = msgspec.structs.replace(NODE, backends={"blue": ["10.0.0.1:80"], "green": ["10.0.0.2:80"]})
+    near = msgspec.structs.replace(NODE, backends={"blue": ["127.0.1.1:80"], "green": ["127.0.2.1:80"]})
+    assert ports_carry(far, 2, 32768, 60999) == ports_carry(near, 0, 32768, 60999) == 470
+    assert ports_carry(far, 1, 32768, 60999) is None
+    assert ports_carry(near, 2, 32768, 60999) is None
 
 
 def test_a_listener_says_its_state_or_something_strange() -> None:

@@ -16,7 +16,8 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
 
     `missing`: pieces of the configuration that are not there. `waits`: how long (seconds) each named timeout lets
     something wait that a hold keeps waiting. `files` and `clients` bound one process: open files, connections of
-    clients that it takes; `files_each` is how many open files one of them needs. `cap`: seconds after which nothing is
+    clients that it takes; `files_each` is how many open files one of them needs. `rate`:
+    requests a second for which this machine's ports last, None if they do not bound it. `cap`: seconds after which nothing is
     held any more, whatever is asked. `skew`: seconds by which the node's clock is ahead. `mail`: each colour's mail
     backends, to be greeted directly.
     """
@@ -28,6 +29,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     files: int | None = None
     clients: int | None = None
     files_each: int = 2
+    rate: int | None = None
     cap: float | None = None
     skew: float | None = None
     mail: dict[Colour, list[str]] = {}

@@ -9,12 +9,14 @@ from typing import Final
 from bmswitch.model.config import NginxNode
 from bmswitch.proxy import nginx_process as process
 from bmswitch.proxy.inspection import Inspection, command_line, open_files_limit
+from bmswitch.proxy.layout import split_address
 from bmswitch.proxy.nginx import NginxProxy
 from bmswitch.proxy.nginx_probe import Said
 from bmswitch.proxy.nginx_script import HOLD_PATH
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 _DUMP_WITHIN: Final = 5.0
+_TIME_WAIT: Final = 60  # seconds for which Linux keeps an ended connection's port
 
 
 def inspect_nginx(node: NginxNode, *, timeout: float) -> Inspection:
@@ -37,6 +39,12 @@ def inspect_nginx(node: NginxNode, *, timeout: float) -> Inspection:
         waits=shutdown_timeout(text),
         files=min(limits, default=None),
         clients=worker_connections(text) // 2 if text else None,
+        rate=ports_carry(
+            node,
+            _number("tcp_tw_reuse"),
+            _number("ip_local_port_range", 0),
+            _number("ip_local_port_range", 1),
+        ),
         cap=max((one.cap_ms / 1000 for one in told), default=None),
         skew=max((one.clock_ms / 1000 - before for one in told), key=abs, default=None),
         mail=dict(node.tcp_backends),
@@ -67,6 +75,26 @@ def missing_pieces(text: str, node: NginxNode) -> list[str]:
         for line in lines
         if line.startswith("auth_request ") and line not in {*wanted, "auth_request off;"}
     ]
+
+
+def ports_carry(node: NginxNode, reuse: int, first: int, last: int) -> int | None:
+    """Requests a second until every local port to a backend waits out its minute; None when ended ones are used again.
+
+    `reuse` is `net.ipv4.tcp_tw_reuse`: 1 everywhere, 2 on loopback only.
+    """
+    hosts = [split_address(address)[0] for addresses in node.backends.values() for address in addresses]
+    near = all(host == "localhost" or host.startswith("127.") for host in hosts)
+    if not hosts or reuse == 1 or (reuse == 2 and near) or last <= first:
+        return None
+    fewest = min(len(addresses) for addresses in node.backends.values())
+    return (last - first + 1) * fewest // _TIME_WAIT
+
+
+def _number(name: str, word: int = 0) -> int:
+    try:
+        return int(Path(f"/proc/sys/net/ipv4/{name}").read_text(encoding="ascii").split()[word])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def shutdown_timeout(text: str) -> dict[str, float]:

@@ -176,6 +176,9 @@ def room(look: Look, budgets: Budgets, rate: int) -> Finding:
     if short:
         return _stop("room", f"a hold would not fit: {told}", "; ".join(short),
                      "raise the limits, shorten budgets.hold, or give the real rate with --rate")  # fmt: skip
+    if found.rate is not None and found.rate < rate:
+        return _stop("room", f"local ports last for {found.rate:,} requests/s to one backend",
+                     "nginx opens a connection for each", "sysctl -w net.ipv4.tcp_tw_reuse=1")  # fmt: skip
     unread = [what for what, limit in limits.items() if limit is None]
     if unread:
         return _unknown("room", f"a limit can not be read: {unread[0]}", told)

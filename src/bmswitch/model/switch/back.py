@@ -87,12 +87,8 @@ def _never_led(state: State, seen: Observation) -> bool:
 
 
 def _given_up_ms(state: State, verb: Verb) -> int:
-    """Until when a call of the way forward may have been sent: its answer, or the end of the process that sent it.
-
-    Its intent is too early: the process may have stood still between the two, or waited long for the answer.
-    """
-    result = state.results.get(verb) or state.forward.get(verb)
-    return max(result.at_ms if result else state.turned_ms, state.intended[verb])
+    """Until when a call of the way forward may have been on its way unheard. Its intent alone is too early."""
+    return max(state.lost.get(verb, 0), state.intended[verb])
 
 
 def _blue_is_writable(state: State, seen: Observation) -> Action | None:

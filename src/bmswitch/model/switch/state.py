@@ -43,6 +43,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     node acknowledged. `lapsed` is true once the hold is not proven to have been in force without a gap. `blue_gone`:
     blue's core was proven stopped while the hold was in force, so that no client's write can have reached it after the
     proof. `reason` is what was said last about the end, `turned_because` why the attempt turned back. `routed_back`: every node pointed at blue again while the hold was in force, so that green took no client's write.
+
+    `lost` is when each effect was last given up without an answer, by its deadline or by the end of the process: it may
+    still happen for a while after that.
     """
 
     attempt: int = 0
@@ -68,6 +71,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     forward: dict[str, Result] = {}
     tries: dict[str, int] = {}
     entered: dict[str, int] = {}
+    lost: dict[str, int] = {}
     resumed: int = 0
 
     def yes(self, verb: Verb) -> bool:
@@ -155,6 +159,8 @@ def _effect(state: State, entry: Entry) -> State:
         return state
     result = msgspec.structs.replace(entry.result, at_ms=entry.at_ms)
     state = msgspec.structs.replace(state, results={**state.results, str(entry.verb): result})
+    if result.answer == "unknown":
+        return msgspec.structs.replace(state, lost={**state.lost, str(entry.verb): entry.at_ms})
     if result.answer != "yes":
         return state
     held = state.in_force(entry.at_ms)
@@ -190,10 +196,16 @@ def _resume(state: State, entry: Entry) -> State:
 
     Turning back starts over (each of its effects can be repeated); going forward keeps what was proven.
     """
+    unheard = {
+        verb: entry.at_ms
+        for verb, at in state.intended.items()
+        if verb not in state.results and verb not in state.forward and state.lost.get(verb, 0) < at
+    }
     return msgspec.structs.replace(
         state,
         fence=entry.fence,
         outcome="",
+        lost={**state.lost, **unheard},
         resumed=state.resumed + 1,
         lapsed=state.lapsed or state.asked_until_ms != 0,
         since_ms=entry.at_ms,
