@@ -11,7 +11,14 @@ import msgspec
 from bmswitch.kafka.consumer import read_last
 from bmswitch.kafka.topics import NEW_TOPIC_BYTES, Cluster, Topics
 from bmswitch.model.config import Colour, Config, Site, Tls
-from bmswitch.model.errors import AccessError, BmswitchError, ConfigError, RefusedError, UnreachableError
+from bmswitch.model.errors import (
+    AccessError,
+    BmswitchError,
+    ConfigError,
+    RefusedError,
+    UnknownError,
+    UnreachableError,
+)
 from bmswitch.model.partition import partition_of
 from bmswitch.model.preflight import (
     DEMOTED,
@@ -235,6 +242,6 @@ def _node_facts(config: Config, index: int) -> NodeFacts:
             state = node.read()
         finally:
             node.close()
-    except UnreachableError as error:
+    except (UnreachableError, UnknownError) as error:
         return NodeFacts(wanted.name, "unknown", 0, error.cause)
     return NodeFacts(wanted.name, state.colour, state.hold_until_ms)

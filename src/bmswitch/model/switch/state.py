@@ -159,10 +159,9 @@ def _effect(state: State, entry: Entry) -> State:
         return state
     result = msgspec.structs.replace(entry.result, at_ms=entry.at_ms)
     state = msgspec.structs.replace(state, results={**state.results, str(entry.verb): result})
-    if result.answer == "unknown":
-        return msgspec.structs.replace(state, lost={**state.lost, str(entry.verb): entry.at_ms})
     if result.answer != "yes":
-        return state
+        lost = {str(entry.verb): entry.at_ms} if result.answer == "unknown" else {}
+        return msgspec.structs.replace(state, lost={**state.lost, **lost})
     held = state.in_force(entry.at_ms)
     if entry.verb == "stop-blue" and state.goal == "switch":
         return msgspec.structs.replace(state, blue_gone=held)
