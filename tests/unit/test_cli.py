@@ -67,3 +67,12 @@ def test_numbers_as_people_read_them() -> None:
     assert count(3.14) == "3.1"
     assert size(512) == "512 B"
     assert size(3 * 1024 * 1024) == "3.0 MiB"
+
+
+def test_cures_can_be_read_without_a_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["cures", "list"]) == 0
+    assert "uidvalidity" in capsys.readouterr().out
+    assert run(["cures", "list", "-c", "other.yaml"]) == 3

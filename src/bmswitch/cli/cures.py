@@ -11,7 +11,10 @@ from bmswitch.cli.options import ConfigFile, OutputOption
 from bmswitch.cli.render import Output, count, emit, sentence, table
 
 if TYPE_CHECKING:
+    from bmswitch.model.config import Config
     from bmswitch.workflows.cures import Listed
+
+_DEFAULT = Path("bmswitch.yaml")
 
 app = typer.Typer(
     help="What is cured in the stream, before green reads it.", rich_markup_mode=None, no_args_is_help=True
@@ -19,25 +22,30 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_(config: ConfigFile = Path("bmswitch.yaml"), output: OutputOption = Output.human) -> None:
+def list_(config: ConfigFile = _DEFAULT, output: OutputOption = Output.human) -> None:
     """Every cure, and whether this configuration turns it off."""
-    from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- help stays fast
     from bmswitch.workflows.cures import listed  # noqa: PLC0415 -- the same
 
-    emit("cures", listed(load_config(config)), _list, output)
+    emit("cures", listed(_configuration(config)), _list, output)
 
 
 @app.command()
 def explain(
     name: Annotated[str, typer.Argument(help="A name of `cures list`.")],
-    config: ConfigFile = Path("bmswitch.yaml"),
+    config: ConfigFile = _DEFAULT,
     output: OutputOption = Output.human,
 ) -> None:
     """One cure: what it prevents, what it touches, where the harm is documented."""
-    from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- the same
     from bmswitch.workflows.cures import explained  # noqa: PLC0415 -- the same
 
-    emit("cures", explained(load_config(config), name), _explain, output)
+    emit("cures", explained(_configuration(config), name), _explain, output)
+
+
+def _configuration(path: Path) -> "Config | None":
+    """The file that was named; None when none was and there is none: the cures can be read without."""
+    from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- help stays fast
+
+    return None if path == _DEFAULT and not path.exists() else load_config(path)
 
 
 def _list(screen: Console, listed: "list[Listed]") -> None:

@@ -82,13 +82,18 @@ class Listed(msgspec.Struct, frozen=True):
     left: int
 
 
-def listed(config: Config) -> list[Listed]:
-    """Every cure with its state in this configuration and the count of the run folder's last mirror."""
+def listed(config: Config | None) -> list[Listed]:
+    """Every cure with its state in this configuration and the count of the run folder's last mirror.
+
+    Without a configuration every cure is on.
+    """
+    if config is None:
+        return [Listed(cure, on=True, left=0) for cure in catalogue()]
     off, left = config.replication.disabled_cures, _read_left(Path(config.run_dir))
     return [Listed(cure, cure.name not in off, left.get(cure.name, 0)) for cure in catalogue()]
 
 
-def explained(config: Config, name: str) -> Listed:
+def explained(config: Config | None, name: str) -> Listed:
     """One cure. Raises ConfigError when no cure has the name."""
     found = {one.cure.name: one for one in listed(config)}
     if name not in found:
