@@ -1,137 +1,99 @@
-"""One simulated switch from a seed: run, kill, stop, lose, resume or abort, until it has ended; invariants all the time.
+"""One simulated switch from a seed: run, kill, freeze, lose, resume or abort, until it has ended; invariants all the time."""
 
-Replay a failing seed: `python -m tests.simulation.simulate SEED`, with a mutant's name after it if one was used.
-"""
-
-import sys
 import tempfile
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import msgspec
+from tests.simulation import invariants
 from tests.simulation.clock import Clock
-from tests.simulation.world import Faults, Killed, SimWorld, Site
+from tests.simulation.effects import SimWorld
+from tests.simulation.faults import Fault, Kind, faults_of
+from tests.simulation.invariants import BrokenInvariantError, require
+from tests.simulation.notebook import LastLine, Notebook
+from tests.simulation.site import LIMITS, Site
+from tests.simulation.story import line_of
+from tests.simulation.world import Killed
 
-from bmswitch.journal.journal import Journal, read_journal
-from bmswitch.model.config import Colour
-from bmswitch.model.errors import UnknownError
-from bmswitch.model.switch import Entry, Limits, State, fold, may_abort, next_action
-from bmswitch.workflows.switch_loop import Book, Decide, run_switch
+from bmswitch.journal.journal import read_journal
+from bmswitch.model.errors import JournalError, UnknownError
+from bmswitch.model.switch import Action, Entry, Observation, Phase, State, fold, may_abort, next_action
+from bmswitch.workflows import switch_loop
+from bmswitch.workflows.switch_loop import Book, Decide, World, run_switch
 
-LIMITS = Limits(soak=100, restart=4000, latch=3000)
-LIVES = 5
-LOAD_MS = 40_000
-
-
-class BrokenInvariantError(AssertionError):
-    """An invariant does not hold; the text says which and when."""
+LOAD_MS = 60_000
+MAX_TURNS = 3_000
+"""A life of the real switch takes some hundred."""
+Opened = Callable[[Book, Site, bool], None]
 
 
 class Run(msgspec.Struct):
-    """How it went. `story` has one line per journal entry."""
+    """How it went. `met` counts the faults that really happened, by phase; `story` is what happened, as sentences."""
 
     seed: int
     outcome: str
     reason: str
     lives: int
-    hold_ms: int
+    met: Counter[tuple[Kind, Phase]]
     story: list[str]
+    acknowledged: int
+    moves: set[tuple[Phase, Phase]]
 
 
-class Checker:
-    """Invariants 1, 2, 3, 6 and 7 of `model.switch`, on the twins' own truth."""
+@dataclass
+class Switch:
+    """What is tried: the real switch, or one with a part taken out (`mutants.py`)."""
 
-    def __init__(self, site: Site) -> None:
-        self.site = site
-
-    def always(self) -> None:
-        """After each event."""
-        blue, green = self.site.blue, self.site.green
-        if blue.leads() and green.leads():
-            raise BrokenInvariantError("1: both sides accept writes")
-        routed = {node.colour for node in self.site.nodes if not node.holding()}
-        if routed == {"blue", "green"} and blue.accepts(plain=False) and green.accepts(plain=False):
-            raise BrokenInvariantError("1: clients reach both sides and both accept writes")
-
-    def at_end(self, state: State, entries: list[Entry]) -> None:
-        """When nothing is under way any more."""
-        self._waits()
-        self._proof(entries)
-        routed = {node.colour for node in self.site.nodes}
-        if state.outcome == "switched":
-            self._serves("green", routed, state)
-        elif state.outcome == "aborted":
-            self._serves("blue", routed, state)
-        elif state.outcome != "unknown":
-            raise BrokenInvariantError(f"4: the run ended as {state.outcome!r}")
-
-    def _proof(self, entries: list[Entry]) -> None:
-        """Green was promoted only after a proof that states its position, and had restored everything by then."""
-        proved = False
-        for entry in entries:
-            if entry.verb == "prove" and entry.result is not None and entry.result.answer == "yes":
-                proved = entry.result.facts.get("position", 0) != 0
-            if entry.verb == "promote-green" and entry.kind == "intent" and not proved:
-                raise BrokenInvariantError("6: promoted without a proof for a stated position")
-        if self.site.promoted_with and self.site.promoted_with[0] != self.site.promoted_with[1]:
-            raise BrokenInvariantError("6: promoted before green had restored the whole log")
-
-    def _serves(self, side: Colour, routed: set[Colour], state: State) -> None:
-        core = self.site.blue if side == "blue" else self.site.green
-        if routed != {side} or any(node.holding() for node in self.site.nodes):
-            raise BrokenInvariantError(f"7: said to be on {side}, but the proxies point at {sorted(routed)}")
-        breach_told = state.outcome == "switched" and state.reason.startswith("soak")
-        if not core.leads() and not (core.dead and breach_told):
-            raise BrokenInvariantError(f"7: said to be on {side}, which is {core.seen}")
-        clients = self.site.clients
-        lost = sorted(name for name in clients.ledger if name not in core.store)
-        if not self.site.powers.stop:
-            # A demoted core that can not be stopped still takes unfenced writes once a hold has lapsed: docs/switch.md.
-            lost = [name for name in lost if name not in clients.unfenced]
-        if lost:
-            raise BrokenInvariantError(
-                f"2: {len(lost)} acknowledged writes are not on {side}, the first: {lost[0]}"
-            )
-
-    def _waits(self) -> None:
-        clients = self.site.clients
-        twice = [name for name, times in clients.answered.items() if times != 1]
-        if twice:
-            raise BrokenInvariantError(f"3: {twice[0]} was answered {clients.answered[twice[0]]} times")
-        longest = max(node.longest_wait for node in self.site.nodes)
-        if longest > LIMITS.hold + 200:
-            raise BrokenInvariantError(f"3: a request was held for {longest} ms")
+    decide: Decide = next_action
+    loop: Callable[[World, Book, Decide], State] = run_switch
+    world: type[SimWorld] = SimWorld
+    fences: bool = True
+    opened: Opened = field(default_factory=lambda: opened)
+    around: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
-def faults_of(clock: Clock, *, calm: bool = False) -> Faults:
-    """What goes wrong in this life; most lives have one or two troubles."""
-    if calm:
-        return Faults()
-    pick = clock.chance
-    return Faults(
-        kill_at=clock.random.randrange(1, 700) if pick(0.5) else -1,
-        stop_at=clock.random.randrange(1, 700) if pick(0.3) else -1,
-        stop_ms=clock.between(300, 8000),
-        jump_at=clock.random.randrange(1, 700) if pick(0.05) else -1,
-        lost=clock.random.choice((0.0, 0.0, 0.1, 0.3)),
-        deaf=clock.random.choice((0.0, 0.0, 0.0, 0.003)),
-        slow=clock.random.choice((1.0, 1.0, 3.0)),
-        green_dies_at=clock.random.randrange(1, 700) if pick(0.08) else -1,
-    )
+class FoundError(AssertionError):
+    """A seed whose run broke an invariant, with its story so far."""
+
+    def __init__(self, seed: int, error: Exception, story: list[str]) -> None:
+        super().__init__(f"seed {seed}: {error}\nreplay: .venv/bin/python -m tests.simulation.replay {seed}")
+        self.seed = seed
+        self.number = error.number if isinstance(error, BrokenInvariantError) else 4
+        self.said = str(error)
+        self.story = story
 
 
-def simulate(seed: int, decide: Decide = next_action, folder: Path | None = None) -> Run:
-    """One whole story.
+def simulate(seed: int, switch: Switch | None = None, faults: list[Fault] | None = None) -> Run:
+    """One whole story; `faults` instead of the seed's own.
 
     Raises:
-        BrokenInvariantError: with the seed and how to replay it in its text.
+        FoundError: an invariant is broken.
     """
-    with tempfile.TemporaryDirectory(dir=folder or shared_memory()) as made:
+    clock = Clock(seed)
+    if faults is None:
+        faults = faults_of(seed, clock.stream("faults"))
+    switch = switch or Switch()
+    site = Site(clock, faults, fences=switch.fences)
+    few_turns = mock.patch.object(switch_loop, "MAX_TURNS", MAX_TURNS)
+    with tempfile.TemporaryDirectory(dir=shared_memory()) as folder, switch.around(), few_turns:
         try:
-            return _simulate(seed, decide, Path(made) / "journal.ndjson")
+            state, lives = _tried(site, switch, Path(folder) / "journal.ndjson", len(faults))
         except (BrokenInvariantError, UnknownError) as error:
-            raise BrokenInvariantError(
-                f"seed {seed}: {error}\nreplay: python -m tests.simulation.simulate {seed}"
-            ) from error
+            raise FoundError(seed, error, _story(site)) from error
+    return Run(
+        seed=seed,
+        outcome=state.outcome,
+        reason=state.reason,
+        lives=lives,
+        met=site.hand.met,
+        story=_story(site),
+        acknowledged=site.clients.acknowledged,
+        moves=site.moves,
+    )
 
 
 def shared_memory() -> Path | None:
@@ -140,64 +102,59 @@ def shared_memory() -> Path | None:
     return place if place.is_dir() else None
 
 
-def _simulate(seed: int, decide: Decide, path: Path) -> Run:
-    clock = Clock(seed)
-    site = Site(clock)
-    checker = Checker(site)
-    clock.check = checker.always
+def _tried(site: Site, switch: Switch, path: Path, faults: int) -> tuple[State, int]:
+    clock, chance = site.clock, site.clock.stream("lives")
+    clock.check = invariants.after_event(site)
     site.clients.start(clock.now + LOAD_MS)
-    clock.run_until(clock.now + 500)
-    calm = clock.chance(0.1)
+    clock.run_for(400)
     state = State()
-    lives = 0
-    for life in range(LIVES):
-        lives = life + 1
-        faults = faults_of(clock, calm=calm or life == LIVES - 1)
-        state = live(site, path, faults, decide, abort=life > 0 and clock.chance(0.4))
-        clock.run_until(clock.now + (clock.between(0, 400) if clock.chance(0.5) else clock.between(0, 6000)))
+    for life in range(faults + 2):
+        abort, pause = life > 0 and chance.chance(0.4), chance.choice((50, 400, 2500, 6000))
+        state = live(site, path, switch, fresh=life == 0, abort=abort)
+        clock.run_for(chance.between(0, pause))
         if state.outcome in ("switched", "aborted"):
             break
-    clock.run_until(clock.now + 3_000)
-    state = again(site, path, state, decide)
-    site.clients.until = clock.now + 1_000
-    clock.run_until(clock.now + LIMITS.hold + 3_000)
-    checker.at_end(state, read_journal(path)[0])
-    if state.outcome == "unknown" and not site.green.dead and site.powers.stop:
-        raise BrokenInvariantError(f"4: nothing is broken any more and yet: {state.reason}")
-    held = state.entered.get("soak", 0) - state.entered.get("hold", 0)
-    return Run(seed, state.outcome, state.reason, lives, max(held, 0), story(path))
+    clock.run_for(3_000)
+    site.hand.put_down()
+    state = again(site, path, switch, state)
+    site.clients.until = clock.now + 300
+    clock.run_for(LIMITS.hold + 1_000)
+    for number, broken in invariants.AT_END:
+        require(number, broken(site, state))
+    return state, life + 1
 
 
-def again(site: Site, path: Path, before: State, decide: Decide) -> State:
-    """Invariant 4: the same end once more changes nothing."""
+def again(site: Site, path: Path, switch: Switch, before: State) -> State:
+    """4. Running again from the end of the journal ends in the same state, and touches nothing."""
     touched = [(node.colour, node.fence) for node in site.nodes]
-    state = live(site, path, Faults(), decide, abort=False)
+    state = live(site, path, switch, fresh=False, abort=False)
     if before.outcome in ("switched", "aborted"):
-        if state.outcome != before.outcome:
-            raise BrokenInvariantError(f"4: {before.outcome}, and {state.outcome} when run again")
-        if touched != [(node.colour, node.fence) for node in site.nodes]:
-            raise BrokenInvariantError("4: running again after the end touched a proxy")
+        same = state.outcome == before.outcome
+        require(4, "" if same else f"{before.outcome}, and {state.outcome} when run again")
+        untouched = touched == [(node.colour, node.fence) for node in site.nodes]
+        require(4, "" if untouched else "running again after the end touched a proxy")
     return state
 
 
-def live(site: Site, path: Path, faults: Faults, decide: Decide, *, abort: bool) -> State:
-    """One life of the runner: opens the journal, goes on where it stands (or turns back), runs until its end or its death."""
-    world = SimWorld(site, faults)
-    journal = Journal(path, durable=False)
+def live(site: Site, path: Path, switch: Switch, *, fresh: bool, abort: bool) -> State:
+    """One life of the runner: opens the journal, goes on where it stands (or turns back), runs until its end or death."""
+    world = switch.world(site, fresh=fresh)
+    journal = Notebook(path, site, world)
+    book = Book(journal, world, teller(site, world))
+    site.state = book.state
     try:
-        book = Book(journal, world, lambda _entry, _state: None)
-        opened(book, site, abort=abort)
-        return run_switch(world, book, decide)
-    except Killed:
-        if site.clock.chance(0.3):
-            with path.open("ab") as file:
-                file.write(b'{"seq":99,"torn')
-        return fold(journal.entries) or State()
+        switch.opened(book, site, abort)
+        return switch.loop(LastLine(world, path), book, stoppable(switch.decide, world))
+    except (Killed, JournalError):
+        state = fold(read_journal(path)[0]) or State()
+        require(4, invariants.memory_is_journal(read_journal(path)[0], book.state))
+        return state
     finally:
+        site.awake_since = 0
         journal.close()
 
 
-def opened(book: Book, site: Site, *, abort: bool) -> None:
+def opened(book: Book, site: Site, abort: bool) -> None:  # noqa: FBT001 -- mutants take its place
     """What the command does before the loop: start, resume, or turn back where that loses nothing."""
     state = book.state
     if not state.attempt:
@@ -207,39 +164,37 @@ def opened(book: Book, site: Site, *, abort: bool) -> None:
         return
     book.write(Entry(kind="resume", fence=state.fence + 1, phase=state.phase))
     if abort and state.goal == "switch" and may_abort(book.state, site.clock.now):
-        book.write(
-            Entry(kind="abort", fence=book.state.fence + 1, phase="aborting", said="asked by the operator")
-        )
+        said = "asked by the operator"
+        book.write(Entry(kind="abort", fence=book.state.fence + 1, phase="aborting", said=said))
 
 
-def story(path: Path) -> list[str]:
-    """The journal in short, times relative to its first line."""
-    entries, _ = read_journal(path)
-    return [_line(entry, entries[0].at_ms) for entry in entries]
+def teller(site: Site, world: SimWorld) -> Callable[[Entry, State], None]:
+    """After each line: the site knows, invariants are asked, and the runner may be killed."""
+
+    def tell(entry: Entry, state: State) -> None:
+        site.turned(entry, state)
+        if said := line_of(entry):
+            site.say(said)
+        for number, broken in invariants.EACH_LINE:
+            require(number, broken(site, entry, state))
+        if entry.kind == "effect" and (fault := site.hand.due(("crash-after-journal",), state.phase)):
+            world.kill(fault)
+
+    return tell
 
 
-def _line(entry: Entry, begun: int) -> str:
-    said = f"{entry.result.answer} {entry.result.said}" if entry.result else entry.said
-    return (
-        f"{entry.at_ms - begun:6d} {entry.fence:2d} {entry.kind:7s} {entry.phase:9s} {entry.verb:14s} {said}"
-    )
+def stoppable(decide: Decide, world: SimWorld) -> Decide:
+    """Ctrl-C turns back where that loses nothing, and is passed over where it would (as the command does)."""
+
+    def decided(state: State, seen: Observation) -> Action:
+        asked = world.asked_to_stop and state.goal == "switch" and not state.outcome
+        if asked and may_abort(state, seen.now_ms):
+            return Action(do="abort", phase="aborting", said="stopped by the operator")
+        return decide(state, seen)
+
+    return decided
 
 
-def main(arguments: list[str]) -> int:
-    """Replays one seed and prints its story."""
-    from tests.simulation.mutants import MUTANTS  # noqa: PLC0415 -- only for replays
-
-    decide = MUTANTS[arguments[1]] if len(arguments) > 1 else next_action
-    with tempfile.TemporaryDirectory() as made:
-        path = Path(made) / "journal.ndjson"
-        try:
-            run = _simulate(int(arguments[0]), decide, path)
-        except (BrokenInvariantError, UnknownError) as error:
-            sys.stdout.write("\n".join(story(path)) + f"\nbroken: {error}\n")
-            return 1
-        sys.stdout.write("\n".join(run.story) + f"\n{run.outcome}: {run.reason}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def _story(site: Site) -> list[str]:
+    begun = site.chronicle[0][0] if site.chronicle else 0
+    return [f"{(at - begun) / 1000:8.3f} s  {said}" for at, said in site.chronicle]

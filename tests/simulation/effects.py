@@ -1,0 +1,332 @@
+"""The effects in simulated time, each as the real one: act, then read back; answers are slow, lost, or come late."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import get_args
+
+from tests.simulation.cores import LINGER_MS, PARTITIONS, CoreTwin
+from tests.simulation.faults import Fault, Kind
+from tests.simulation.invariants import require, routing_before_release
+from tests.simulation.proxies import Order, ProxyTwin
+from tests.simulation.world import World
+
+from bmswitch.model.switch import Action, Answer, Result, State, Verb
+from bmswitch.model.switch.facts import CLONING, DEMOTED, RUNNING, SILENT
+
+CALL_TIMEOUT_MS = 400
+CORE_LATE_MS = 800
+"""How long after its caller gave up a core may still act on a call (`Limits.late` is 1000)."""
+
+_CAN_BE_LATE: frozenset[Verb] = frozenset(get_args(Verb)) - {
+    "drain",
+    "settle",
+    "prove",
+    "soak",
+    "stop-blue",
+    "start-blue",
+}
+_FATES: tuple[Kind, ...] = ("slow-answer", "lost-request", "lost-answer")
+_YES = Result(answer="yes")
+_NO_ANSWER = Result(answer="unknown", said="no answer in time")
+
+
+class SimWorld(World):
+    """One life of the runner."""
+
+    def start(self, verb: Verb, action: Action, state: State) -> None:
+        """The effect by its name."""
+        effect: Callable[[Verb, Action, State], None] = getattr(self, "_" + verb.replace("-", "_"))
+        effect(verb, action, state)
+
+    def _answer(self, verb: Verb, result: Result) -> None:
+        if verb in self.running:
+            self.ready.append((verb, result))
+
+    def _fate(self, verb: Verb, state: State) -> Fault | None:
+        kinds = (*_FATES, "late-effect") if verb in _CAN_BE_LATE else _FATES
+        fault = self.site.hand.due(kinds, state.phase)
+        if fault:
+            self.site.say_fault(fault, verb=verb)
+        return fault
+
+    def _call(
+        self,
+        verb: Verb,
+        state: State,
+        took: int,
+        act: Callable[[], None],
+        read: Callable[[], Result],
+        *,
+        until: int = 0,
+    ) -> None:
+        """One call: it arrives and acts, then its caller reads back until it is as wanted or time is up."""
+        fault = self._fate(verb, state)
+        fate = fault.kind if fault else ""
+        slow = fault.ms if fault and fate == "slow-answer" else 0
+
+        def arrive() -> None:
+            act()
+            if fate != "lost-answer":
+                self.clock.after(2, look)
+
+        def look() -> None:
+            result = read()
+            if result.answer == "unknown" and self.clock.now < until:
+                self.clock.after(10, look)
+            else:
+                self._answer(verb, result)
+
+        if fate == "late-effect" and fault:
+            longest = self.site.state.limits.latch // 2 if verb == "promote-green" else CORE_LATE_MS
+            self._late(min(fault.ms, longest), act)
+        elif fate != "lost-request":
+            self.clock.after(took + slow, arrive)
+        if fate in ("lost-request", "lost-answer", "late-effect"):
+            self.clock.after(CALL_TIMEOUT_MS, lambda: self._answer(verb, _NO_ANSWER))
+
+    def _late(self, ms: int, act: Callable[[], None]) -> None:
+        """The call arrives `ms` after its caller gave up, or was killed."""
+        sent: list[bool] = []
+
+        def give_up() -> None:
+            if not sent:
+                sent.append(True)
+                self.clock.after(ms, act)
+
+        self.unheard.append(give_up)
+        self.clock.after(CALL_TIMEOUT_MS, give_up)
+
+    def _order(self, verb: Verb, state: State, order: Order) -> None:
+        """The same order to every node, side by side; yes when all of them acknowledged and read back as ordered."""
+        fault = self._fate(verb, state)
+        said: dict[str, str] = {node.name: "no answer" for node in self.site.nodes}
+        ends = [self._one(node, n, order, said, fault) for n, node in enumerate(self.site.nodes)]
+
+        def answer() -> None:
+            wrong = {name: word for name, word in said.items() if word}
+            word: Answer = "no" if "old fence" in wrong.values() else "unknown" if wrong else "yes"
+            self._answer(
+                verb, Result(answer=word, said="; ".join(f"{name}: {why}" for name, why in wrong.items()))
+            )
+
+        self.clock.after(min(max(ends), CALL_TIMEOUT_MS) + 1, answer)
+
+    def _one(
+        self, node: ProxyTwin, number: int, order: Order, said: dict[str, str], fault: Fault | None
+    ) -> int:
+        """Sends the order to one node; when its answer is there."""
+
+        def deliver(*, heard: bool) -> None:
+            if node.deaf:
+                return
+            require(5, routing_before_release(self.site, node, order))
+            word = (
+                "old fence" if not node.obey(order) else "" if order.done_on(node) else "reads back otherwise"
+            )
+            if heard:
+                said[node.name] = word
+
+        took = self.chance.between(1, 15)
+        fate = (
+            fault.kind if fault and (fault.node == -1 or fault.node % len(self.site.nodes) == number) else ""
+        )
+        if fate == "slow-answer" and fault:
+            took += fault.ms
+            self.clock.after(took, lambda: deliver(heard=True))
+            return min(took, CALL_TIMEOUT_MS)
+        if fate == "late-effect":
+            self.site.late(lambda: deliver(heard=False))
+        elif fate == "lost-answer":
+            self.clock.after(took, lambda: deliver(heard=False))
+        elif not fate:
+            self.clock.after(took, lambda: deliver(heard=True))
+            return CALL_TIMEOUT_MS if node.deaf else took
+        return CALL_TIMEOUT_MS
+
+    def _hold(self, verb: Verb, action: Action, state: State) -> None:
+        self._order(verb, state, Order("hold", state.fence, self.site.era, until_ms=action.until_ms))
+
+    def _flip_green(self, verb: Verb, _action: Action, state: State) -> None:
+        self._order(verb, state, Order("flip", state.fence, self.site.era, colour="green"))
+
+    def _flip_blue(self, verb: Verb, _action: Action, state: State) -> None:
+        self._order(verb, state, Order("flip", state.fence, self.site.era, colour="blue"))
+
+    def _release(self, verb: Verb, _action: Action, state: State) -> None:
+        self._order(verb, state, Order("release", state.fence, self.site.era))
+
+    def _kick(self, verb: Verb, _action: Action, state: State) -> None:
+        def act() -> None:
+            for session in self.site.clients.sessions:
+                if session.colour == "blue":
+                    session.end()
+
+        self._call(verb, state, self.chance.between(5, 30), act, lambda: _YES)
+
+    def _drain(self, verb: Verb, _action: Action, _state: State) -> None:
+        self._answer(verb, _YES)
+
+    def _barrier(self, verb: Verb, action: Action, state: State) -> None:
+        """Writes a nonce per partition on blue, and looks for all of them on green."""
+        log, blue = self.site.log, self.site.blue
+        self.site.barriers += 1
+        nonces = [(partition, f"nonce{self.site.barriers}-{partition}") for partition in range(PARTITIONS)]
+
+        def write() -> None:
+            if blue.leads():
+                for partition, nonce in nonces:
+                    blue.store.add(nonce)
+                    log.publish(partition, nonce)
+
+        def shown() -> bool:
+            return all(nonce in self.site.green.store for _, nonce in nonces)
+
+        def begun() -> None:
+            self._poll(verb, action.deadline_ms, shown)
+
+        self._polled(verb, state, write, begun)
+
+    def _polled(self, verb: Verb, state: State, act: Callable[[], None], poll: Callable[[], None]) -> None:
+        """A call, then looks until it is so."""
+        fault = self._fate(verb, state)
+        fate = fault.kind if fault else ""
+        if fault and fate == "late-effect":
+            self._late(min(fault.ms, CORE_LATE_MS), act)
+        elif fate != "lost-request":
+            act()
+        if fate in ("lost-request", "lost-answer", "late-effect"):
+            self.clock.after(CALL_TIMEOUT_MS, lambda: self._answer(verb, _NO_ANSWER))
+        else:
+            self.clock.after(fault.ms if fault else self.chance.between(2, 20), poll)
+
+    def _poll(self, verb: Verb, deadline: int, so: Callable[[], bool]) -> None:
+        """Looks every 10 ms until it is so, or the deadline has passed."""
+        if verb not in self.running:
+            return
+        if so():
+            self._answer(verb, Result(answer="yes", facts={"position": self.site.log.position()}))
+        elif self.clock.now >= deadline:
+            self._answer(verb, Result(answer="unknown", said="not in time"))
+        else:
+            self.clock.after(10, partial(self._poll, verb, deadline, so))
+
+    def _settle(self, verb: Verb, action: Action, state: State) -> None:
+        begun, log = self.clock.now, self.site.log
+
+        def still() -> bool:
+            return self.clock.now - max(log.grown_ms, begun) > LINGER_MS
+
+        self._polled(verb, state, _only_read, lambda: self._poll(verb, action.deadline_ms, still))
+
+    def _prove(self, verb: Verb, action: Action, state: State) -> None:
+        """Up to the log's ends as they are now. A new process has no proof to go on with."""
+        ends, log = self.site.log.ends(), self.site.log
+        if not self.fresh:
+            self._answer(
+                verb, Result(answer="unknown", said="a new process can not go on with another one's proof")
+            )
+        elif fault := self.site.hand.due(("proof-differs", "bucket-error"), state.phase):
+            self.site.say_fault(fault)
+            differs = fault.kind == "proof-differs"
+            result = Result(answer="no" if differs else "unknown", said=fault.kind.replace("-", " "))
+            self.clock.after(60, lambda: self._answer(verb, result))
+        else:
+            self._polled(
+                verb,
+                state,
+                _only_read,
+                lambda: self._poll(verb, action.deadline_ms, lambda: log.complete(ends)),
+            )
+
+    def _demote_blue(self, verb: Verb, action: Action, state: State) -> None:
+        self._demote(verb, action, state, self.site.blue)
+
+    def _demote_green(self, verb: Verb, action: Action, state: State) -> None:
+        self._demote(verb, action, state, self.site.green)
+
+    def _demote(self, verb: Verb, action: Action, state: State, core: CoreTwin) -> None:
+        if core.cut:
+            self.clock.after(CALL_TIMEOUT_MS, lambda: self._answer(verb, _NO_ANSWER))
+            return
+        took, until = self.chance.between(5, 40), action.deadline_ms
+        self._call(verb, state, took, core.demote, lambda: _reads(core, DEMOTED), until=until)
+
+    def _promote_green(self, verb: Verb, action: Action, state: State) -> None:
+        green = self.site.green
+        if fault := self.site.hand.due(("green-refuses", "false-success"), state.phase):
+            self.site.say_fault(fault)
+            green.refuses = fault.kind == "green-refuses"
+            green.election_ms = 0 if green.refuses else fault.ms
+        if green.cut:
+            self.clock.after(CALL_TIMEOUT_MS, lambda: self._answer(verb, _NO_ANSWER))
+            return
+        self._call(
+            verb, state, self.chance.between(10, 80), green.promote, self.promotion, until=action.deadline_ms
+        )
+
+    def promotion(self) -> Result:
+        """`no` only when green said so itself and is a clone still."""
+        green = self.site.green
+        refused = green.refuses and not green.dead and green.state == CLONING
+        return Result(answer="no", said="refused") if refused else _reads(green, RUNNING)
+
+    def _probe_green(self, verb: Verb, _action: Action, state: State) -> None:
+        self._probe(verb, state, self.site.green)
+
+    def _probe_blue(self, verb: Verb, _action: Action, state: State) -> None:
+        self._probe(verb, state, self.site.blue)
+
+    def _probe(self, verb: Verb, state: State, core: CoreTwin) -> None:
+        def read() -> Result:
+            return _YES if core.leads() and not core.cut else _NO_ANSWER
+
+        self._call(verb, state, self.chance.between(3, 20), _only_read, read)
+
+    def _stop_blue(self, verb: Verb, _action: Action, state: State) -> None:
+        """The operator's command: a child that goes on when its parent is killed."""
+        self._command(verb, state, self.chance.between(20, 300), SILENT)
+
+    def _start_blue(self, verb: Verb, _action: Action, state: State) -> None:
+        self._command(verb, state, self.chance.between(200, 1500), RUNNING)
+
+    def _command(self, verb: Verb, state: State, took: int, wanted: str) -> None:
+        blue = self.site.blue
+        fault = self._fate(verb, state)
+        fate = fault.kind if fault else ""
+        self.site.commands += 1
+        job = self.site.commands
+
+        def act() -> None:
+            if job != self.site.commands:
+                return
+            if blue.cut or fate == "lost-request":
+                self._answer(verb, Result(answer="unknown", said="the command failed"))
+                return
+            if wanted == SILENT:
+                self.site.log.flush()
+                blue.state = SILENT
+            elif blue.state == SILENT:
+                blue.state = RUNNING
+            good = fate != "lost-answer" and blue.state == wanted
+            self._answer(verb, _YES if good else Result(answer="unknown", said="the command failed"))
+
+        self.clock.after(took + (fault.ms if fault and fate == "slow-answer" else 0), act)
+
+    def _soak(self, verb: Verb, _action: Action, state: State) -> None:
+        def probed() -> Result:
+            good = self.site.green.leads()
+            return Result(answer="yes" if good else "no", said="" if good else "no answer")
+
+        self._call(verb, state, 100, _only_read, probed)
+
+
+def _reads(core: CoreTwin, wanted: str) -> Result:
+    return (
+        _YES
+        if core.seen == wanted
+        else Result(answer="unknown", said=f"reads {core.seen}, expected {wanted}")
+    )
+
+
+def _only_read() -> None:
+    """The call changes nothing."""
