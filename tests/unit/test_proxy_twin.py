@@ -3,7 +3,7 @@
 import pytest
 
 from bmswitch.model.errors import RefusedError, UnreachableError
-from bmswitch.proxy.api import InFlight, NodeState, ProxyNode
+from bmswitch.proxy.api import InFlight, NodeState, ProxyNode, renewed
 from bmswitch.proxy.twin import Disturbance, TwinNode
 
 
@@ -104,3 +104,9 @@ def test_running_work_is_what_the_simulation_says(node: TwinNode) -> None:
     node.running["blue"] = InFlight(2, 1)
     assert node.in_flight("blue") == InFlight(2, 1)
     assert node.in_flight("green") == InFlight(0, 0)
+
+
+def test_a_late_hold_of_the_same_run_does_not_cut_its_renewal_short() -> None:
+    assert renewed(2_000, 5, held_until_ms=3_000, seen_fence=5) == 3_000
+    assert renewed(4_000, 5, held_until_ms=3_000, seen_fence=5) == 4_000
+    assert renewed(2_000, 6, held_until_ms=3_000, seen_fence=5) == 2_000

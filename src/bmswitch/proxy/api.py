@@ -30,6 +30,11 @@ class NodeState(msgspec.Struct, frozen=True):
     fence: int
 
 
+def renewed(until_ms: int, fence: int, *, held_until_ms: int, seen_fence: int) -> int:
+    """The expiry after a hold order: within one run a hold only grows, so that a late order can not cut its renewal short."""
+    return max(until_ms, held_until_ms) if fence == seen_fence else until_ms
+
+
 class ProxyNode(Protocol):
     """One node. Every method is bounded (default 2 s) and raises `UnreachableError`, or `RefusedError` for an old fence.
 

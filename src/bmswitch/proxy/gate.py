@@ -32,6 +32,7 @@ from bmswitch.model.config import Colour
 from bmswitch.model.errors import BmswitchError, RefusedError, UnknownError, UnreachableError
 from bmswitch.proxy import envoy_admin as admin
 from bmswitch.proxy import envoy_files as files
+from bmswitch.proxy.api import renewed
 from bmswitch.proxy.files import socket_path
 from bmswitch.proxy.gate_files import GateFiles, wall_ms
 from bmswitch.proxy.layout import HOLD_CAP_MS
@@ -93,12 +94,16 @@ class Gate:
             self._disk.write_hold(held=False)
 
     async def hold(self, order: HoldOrder) -> None:
-        """Holds until `until_ms`, but never longer than the cap since the hold began; a past time releases."""
+        """Holds until `until_ms`, but never longer than the cap since the hold began; within one run it only grows."""
         async with self._one_at_a_time:
             self._check(order.fence)
             now = wall_ms()
             since = self._state.held_since_ms if self._held else now
-            until = min(order.until_ms, since + HOLD_CAP_MS)
+            before = self._state
+            wanted = renewed(
+                order.until_ms, order.fence, held_until_ms=before.hold_until_ms, seen_fence=before.fence
+            )
+            until = min(wanted, since + HOLD_CAP_MS)
             self._save(hold_until_ms=until, held_since_ms=since, fence=order.fence)
             if until <= now:
                 self._end_hold()

@@ -15,7 +15,7 @@ import msgspec
 
 from bmswitch.model.config import Colour, HaproxyNode
 from bmswitch.model.errors import RefusedError, UnknownError, UnreachableError
-from bmswitch.proxy.api import InFlight, NodeState
+from bmswitch.proxy.api import InFlight, NodeState, renewed
 from bmswitch.proxy.files import replace_file
 from bmswitch.proxy.haproxy_render import map_text
 from bmswitch.proxy.haproxy_socket import CutMap, MasterSocket, read_map_file
@@ -115,6 +115,8 @@ class HaproxyProxy:
                     next_command="look at `bmswitch status`: another run holds the proxy",
                 )
             until = before.hold_until_ms if hold_until_ms is None else hold_until_ms
+            if verb == "hold":
+                until = renewed(until, fence, held_until_ms=before.hold_until_ms, seen_fence=before.fence)
             wanted = CutMap(active or before.active, until, fence)
             text = map_text(_known(wanted.active), hold_until_ms=until, fence=fence)
             replace_file(self._file, text, durable=bool(active))  # a lease is shorter than a reboot

@@ -17,7 +17,7 @@ import msgspec
 
 from bmswitch.model.config import Colour, NginxNode
 from bmswitch.model.errors import RefusedError, UnknownError, UnreachableError
-from bmswitch.proxy.api import InFlight, NodeState
+from bmswitch.proxy.api import InFlight, NodeState, renewed
 from bmswitch.proxy.files import replace_file
 from bmswitch.proxy.layout import HOLD_CAP_MS
 from bmswitch.proxy.nginx_probe import Said, ask_http, ask_tcp
@@ -123,7 +123,9 @@ class NginxProxy:
                     next_command="look at `bmswitch status`: another run holds the proxy",
                 )
             wanted = colour or before
-            until = until if hold_until_ms is None else max(0, hold_until_ms)
+            held, until = until, until if hold_until_ms is None else max(0, hold_until_ms)
+            if verb == "hold":
+                until = renewed(until, fence, held_until_ms=held, seen_fence=seen)
             text = state_text(wanted, hold_until_ms=until, fence=fence)
             try:
                 replace_file(self._file, text, durable=colour is not None)  # a lease is shorter than a reboot

@@ -13,7 +13,7 @@ import msgspec
 
 from bmswitch.model.config import Colour
 from bmswitch.model.errors import RefusedError, UnreachableError
-from bmswitch.proxy.api import InFlight, NodeState
+from bmswitch.proxy.api import InFlight, NodeState, renewed
 from bmswitch.proxy.layout import HOLD_CAP_MS
 
 Answer = TypeVar("Answer")
@@ -94,11 +94,13 @@ class TwinNode:
         return NodeState("unknown" if self.contradicts_itself else self._colour, until, self._fence)
 
     def _hold(self, until_ms: int, fence: int) -> None:
+        seen = self._fence
         self._check(fence)
         now = self._clock()
         if now >= self._hold_until:
             self._held_since = now
-        self._hold_until = min(until_ms, self._held_since + HOLD_CAP_MS)
+        wanted = renewed(until_ms, fence, held_until_ms=self._hold_until, seen_fence=seen)
+        self._hold_until = min(wanted, self._held_since + HOLD_CAP_MS)
         self.effects.append((now, f"hold {self._hold_until}"))
 
     def _flip(self, colour: Colour, fence: int) -> None:
