@@ -8,13 +8,14 @@ import re
 HIDDEN = "[hidden]"
 _MAX_LINE = 2000
 
+# names are bounded: an open `*` before them would take quadratic time on a long text without a break
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(System config restored to ).*", re.DOTALL), rf"\1{HIDDEN}"),
     (re.compile(r"((?:payload|value)\s*[:=]\s*).*", re.DOTALL | re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(r"((?:core[_ ]?tok(?:en)?|CoreTok)\W+(?:key\W+)?)[\w-]{8,}", re.IGNORECASE), rf"\1{HIDDEN}"),
     (
         re.compile(
-            r"(\"?[\w.]*(?:password|passwd|secret|token|access_key|apikey|authkey|keytab)[\w.]*\"?\s*[:=]\s*\"?)"
+            r"(\"?[\w.]{0,60}(?:password|passwd|secret|token|access_key|apikey|authkey|keytab)[\w.]{0,60}\"?\s*[:=]\s*\"?)"
             r"[^\s\",}&;]+",
             re.IGNORECASE,
         ),
