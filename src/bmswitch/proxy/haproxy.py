@@ -3,25 +3,20 @@
 HAProxy knows no fence: it is the map's third key, and a lock file beside the map makes compare and set one step.
 """
 
-import contextlib
-import fcntl
-import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
 from bmswitch.model.config import Colour, HaproxyNode
 from bmswitch.model.errors import RefusedError, UnknownError, UnreachableError
+from bmswitch.proxy.alone import alone
 from bmswitch.proxy.api import InFlight, NodeState, renewed
 from bmswitch.proxy.files import replace_file
 from bmswitch.proxy.haproxy_render import map_text
 from bmswitch.proxy.haproxy_socket import CutMap, MasterSocket, read_map_file
 from bmswitch.proxy.layout import HOLD_CAP_MS
-
-_LOOK: Final = 0.01
 
 
 class HaproxyProxy:
@@ -49,7 +44,7 @@ class HaproxyProxy:
         Raises:
             UnreachableError, UnknownError: no answer, or none that is understood.
         """
-        with self._alone():
+        with alone(self._file, self._timeout):
             found = [read_map_file(self._file), *self._master.maps().values()]
         until = max(one.hold_until_ms for one in found)
         held = until if until > _wall_ms() else 0
@@ -105,7 +100,7 @@ class HaproxyProxy:
 
     def _change(self, fence: int, verb: str, *, active: str = "", hold_until_ms: int | None = None) -> None:
         """One change under the lock; the fence travels with it, ahead of the effect."""
-        with self._alone():
+        with alone(self._file, self._timeout):
             before = read_map_file(self._file)
             seen = max([before.fence, *(one.fence for one in self._master.maps().values())])
             if fence < seen:
@@ -135,32 +130,6 @@ class HaproxyProxy:
                 consequence="the node is in an unknown state; a hold that was set ends by itself",
                 next_command="do not reload HAProxy during a switch; repeat the step",
             )
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """The lock beside the map: nobody changes it meanwhile."""
-        path = self._file.with_name(self._file.name + ".lock")
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise UnreachableError(f"the lock {path} can not be opened", evidence=str(error)) from error
-        try:
-            self._take(descriptor, path)
-            yield
-        finally:
-            os.close(descriptor)
-
-    def _take(self, descriptor: int, path: Path) -> None:
-        deadline = time.monotonic() + self._timeout
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise UnreachableError(f"another process keeps the lock {path}") from None
-                time.sleep(_LOOK)
-            else:
-                return
 
 
 def _wall_ms() -> int:

@@ -4,19 +4,15 @@ nginx acknowledges nothing and knows no fence: the fence is the file's third wor
 compare and set one step.
 """
 
-import contextlib
-import fcntl
-import os
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from bmswitch.model.config import Colour, NginxNode
 from bmswitch.model.errors import RefusedError, UnknownError, UnreachableError
+from bmswitch.proxy.alone import alone
 from bmswitch.proxy.api import InFlight, NodeState, renewed
 from bmswitch.proxy.files import replace_file
 from bmswitch.proxy.layout import HOLD_CAP_MS
@@ -24,8 +20,6 @@ from bmswitch.proxy.nginx_probe import Said, ask_http, ask_tcp
 from bmswitch.proxy.nginx_process import workers
 from bmswitch.proxy.nginx_script import parse_state, state_text
 from bmswitch.proxy.sockets import Endpoint, connections, resolve
-
-_LOOK: Final = 0.01
 
 
 class NginxProxy:
@@ -52,7 +46,7 @@ class NginxProxy:
         Raises:
             UnreachableError, UnknownError: no answer of a listener; a file that is not understood.
         """
-        with self._alone():
+        with alone(self._file, self._timeout):
             colour, until, fence = self._state()
             strange = self._others(colour, until, fence)
         held = until if until > _wall_ms() else 0
@@ -114,7 +108,7 @@ class NginxProxy:
         self, fence: int, verb: str, *, colour: Colour | None = None, hold_until_ms: int | None = None
     ) -> None:
         """One change under the lock; colour, hold and fence are one line, replaced in one step."""
-        with self._alone():
+        with alone(self._file, self._timeout):
             before, until, seen = self._state()
             if fence < seen:
                 raise RefusedError(
@@ -156,32 +150,6 @@ class NginxProxy:
         except OSError as error:
             raise UnknownError(f"the state file {self._file} can not be read", evidence=str(error)) from error
         return parse_state(text, str(self._file))
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """The lock beside the state file: nobody changes it meanwhile."""
-        path = self._file.with_name(self._file.name + ".lock")
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise UnreachableError(f"the lock {path} can not be opened", evidence=str(error)) from error
-        try:
-            self._take(descriptor, path)
-            yield
-        finally:
-            os.close(descriptor)
-
-    def _take(self, descriptor: int, path: Path) -> None:
-        deadline = time.monotonic() + self._timeout
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise UnreachableError(f"another process keeps the lock {path}") from None
-                time.sleep(_LOOK)
-            else:
-                return
 
 
 def _count(found: Counter[Endpoint], addresses: list[str]) -> int:
