@@ -1,7 +1,5 @@
 """Opens what the configuration names: cores and the bucket, with their secrets read at the last moment."""
 
-from urllib.parse import urlsplit
-
 from bmswitch.bluemind.client import Core
 from bmswitch.model.config import Bucket as BucketConfig
 from bmswitch.model.config import Colour, Config, Tls
@@ -32,8 +30,3 @@ def open_bucket(config: BucketConfig) -> Bucket:
 def verification(tls: Tls) -> bool | str:
     """How certificates are verified: not at all, by the system's authorities, or by the file given."""
     return (tls.ca_file or True) if tls.verify else False
-
-
-def host_of(url: str) -> str:
-    """The host of an address, for messages."""
-    return urlsplit(url).hostname or url
