@@ -184,6 +184,7 @@ def test_a_gate_that_is_told_to_stop_ends_with_success(node: Node) -> None:
     assert node.processes["gate"].popen.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_backend_that_closes_idle_connections_costs_no_read(tmp_path: Path) -> None:
     """It ends each kept connection after 50 ms of silence, Envoy after 4 s: every request may meet a closing one."""
     require_real("envoy")
@@ -194,6 +195,7 @@ def test_a_backend_that_closes_idle_connections_costs_no_read(tmp_path: Path) ->
         assert [one for one in load.failed if int(one.key) % 5 != 0] == []
 
 
+@pytest.mark.slow
 def test_an_envoy_that_closes_idle_connections_first_costs_nothing(tmp_path: Path) -> None:
     require_real("envoy")
     with running_node("envoy", tmp_path, keepalive=2.0, idle=0.02) as node:
