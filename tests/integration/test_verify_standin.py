@@ -264,7 +264,17 @@ MUTANTS: dict[str, tuple[Change, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+REPRESENTATIVE = 3
+"""Every third mutant is in the default run; all of them are in `make test-all`."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if number % REPRESENTATIVE == 0 else pytest.mark.slow)
+        for number, name in enumerate(MUTANTS)
+    ],
+)
 def test_one_thing_changed_in_greens_store_is_found(pair: Pair, name: str) -> None:
     (statement, args), kind = MUTANTS[name]
     with changed(pair.green_store, statement, *args):
