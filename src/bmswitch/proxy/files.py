@@ -1,6 +1,7 @@
-"""Files and sockets that a proxy reads."""
+"""Files and sockets that a proxy reads, and the clock that they agree on."""
 
 import os
+import time
 from pathlib import Path
 
 from bmswitch import files
@@ -28,3 +29,8 @@ def socket_path(path: Path) -> str:
             next_command="use a shorter folder for the proxy's files",
         )
     return text
+
+
+def wall_ms() -> int:
+    """Epoch milliseconds: leases are agreed on in them, between processes."""
+    return time.time_ns() // 1_000_000

@@ -33,8 +33,8 @@ from bmswitch.model.errors import BmswitchError, RefusedError, UnknownError, Unr
 from bmswitch.proxy import envoy_admin as admin
 from bmswitch.proxy import envoy_files as files
 from bmswitch.proxy.api import renewed
-from bmswitch.proxy.files import socket_path
-from bmswitch.proxy.gate_files import GateFiles, wall_ms
+from bmswitch.proxy.files import socket_path, wall_ms
+from bmswitch.proxy.gate_files import GateFiles
 from bmswitch.proxy.layout import HOLD_CAP_MS
 from bmswitch.proxy.waiting_room import Question, WaitingRoom
 

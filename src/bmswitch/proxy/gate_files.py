@@ -16,11 +16,6 @@ from bmswitch.proxy.files import replace_file
 _LOCK: Final = "gate.lock"
 
 
-def wall_ms() -> int:
-    """Epoch milliseconds: leases are agreed on in them, between processes."""
-    return time.time_ns() // 1_000_000
-
-
 class GateFiles:
     """Reads and replaces the files of one folder. No policy."""
 

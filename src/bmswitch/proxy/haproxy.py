@@ -3,7 +3,6 @@
 HAProxy knows no fence: it is the map's third key, and a lock file beside the map makes compare and set one step.
 """
 
-import time
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +12,7 @@ from bmswitch.model.config import Colour, HaproxyNode
 from bmswitch.model.errors import RefusedError, UnknownError, UnreachableError
 from bmswitch.proxy.alone import alone
 from bmswitch.proxy.api import InFlight, NodeState, renewed
-from bmswitch.proxy.files import replace_file
+from bmswitch.proxy.files import replace_file, wall_ms
 from bmswitch.proxy.haproxy_render import map_text
 from bmswitch.proxy.haproxy_socket import CutMap, MasterSocket, read_map_file
 from bmswitch.proxy.layout import HOLD_CAP_MS
@@ -47,7 +46,7 @@ class HaproxyProxy:
         with alone(self._file, self._timeout):
             found = [read_map_file(self._file), *self._master.maps().values()]
         until = max(one.hold_until_ms for one in found)
-        held = until if until > _wall_ms() else 0
+        held = until if until > wall_ms() else 0
         fence = max(one.fence for one in found)
         if any(one != found[0] for one in found):
             return NodeState("unknown", held, fence)
@@ -59,7 +58,7 @@ class HaproxyProxy:
         Raises:
             UnreachableError, UnknownError, RefusedError: no answer or no effect; an old fence.
         """
-        until = min(until_ms, _wall_ms() + HOLD_CAP_MS)
+        until = min(until_ms, wall_ms() + HOLD_CAP_MS)
         self._change(fence, "hold", hold_until_ms=until)
 
     def flip(self, colour: Colour, fence: int) -> None:
@@ -130,10 +129,6 @@ class HaproxyProxy:
                 consequence="the node is in an unknown state; a hold that was set ends by itself",
                 next_command="do not reload HAProxy during a switch; repeat the step",
             )
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _colour(word: str) -> Colour | Literal["unknown"]:

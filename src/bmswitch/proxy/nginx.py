@@ -14,7 +14,7 @@ from bmswitch.model.config import Colour, NginxNode
 from bmswitch.model.errors import RefusedError, UnknownError, UnreachableError
 from bmswitch.proxy.alone import alone
 from bmswitch.proxy.api import InFlight, NodeState, renewed
-from bmswitch.proxy.files import replace_file
+from bmswitch.proxy.files import replace_file, wall_ms
 from bmswitch.proxy.layout import HOLD_CAP_MS
 from bmswitch.proxy.nginx_probe import Said, ask_http, ask_tcp
 from bmswitch.proxy.nginx_process import workers
@@ -49,7 +49,7 @@ class NginxProxy:
         with alone(self._file, self._timeout):
             colour, until, fence = self._state()
             strange = self._others(colour, until, fence)
-        held = until if until > _wall_ms() else 0
+        held = until if until > wall_ms() else 0
         return NodeState("unknown" if strange else colour, held, fence)
 
     def hold(self, until_ms: int, fence: int) -> None:
@@ -58,7 +58,7 @@ class NginxProxy:
         Raises:
             UnreachableError, UnknownError, RefusedError: no answer or no effect; an old fence.
         """
-        self._change(fence, "hold", hold_until_ms=min(until_ms, _wall_ms() + HOLD_CAP_MS))
+        self._change(fence, "hold", hold_until_ms=min(until_ms, wall_ms() + HOLD_CAP_MS))
 
     def flip(self, colour: Colour, fence: int) -> None:
         """Every listener answers with `colour` when it returns.
@@ -155,7 +155,3 @@ class NginxProxy:
 def _count(found: Counter[Endpoint], addresses: list[str]) -> int:
     wanted = {end for address in addresses for end in resolve(address)}
     return sum(found[end] for end in wanted)
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -15,7 +15,8 @@ from typing import Final
 
 from bmswitch.model.errors import BmswitchError, BusyError
 from bmswitch.proxy.envoy_files import HOLD_SOCKET
-from bmswitch.proxy.gate_files import GateFiles, wall_ms
+from bmswitch.proxy.files import wall_ms
+from bmswitch.proxy.gate_files import GateFiles
 from bmswitch.proxy.layout import HOLD_CAP_MS
 from bmswitch.proxy.waiting_room import Question, WaitingRoom
 
