@@ -7,18 +7,20 @@ from tests.simulation.cores import PARTITIONS, CoreTwin, LogTwin
 from tests.simulation.proxies import ProxyTwin
 
 from bmswitch.model.config import Colour
+from bmswitch.model.switch import other
 from bmswitch.model.switch.facts import DEMOTED, RUNNING, SILENT
-
-_OTHER: dict[Colour, Colour] = {"blue": "green", "green": "blue"}
 
 
 class Clients:
     """`owed[side]`: writes that a client saw acknowledged and that this side does not have (yet)."""
 
-    def __init__(self, clock: Clock, nodes: list[ProxyTwin], cores: dict[Colour, CoreTwin]) -> None:
+    def __init__(
+        self, clock: Clock, nodes: list[ProxyTwin], cores: dict[Colour, CoreTwin], source: Colour
+    ) -> None:
         self.clock = clock
         self.nodes = nodes
         self.cores = cores
+        self.source = source
         self.chance = clock.stream("clients")
         self.log: LogTwin
         self.asked = 0
@@ -28,7 +30,7 @@ class Clients:
         self.acknowledged = 0
         self.owed: dict[Colour, set[str]] = {"blue": set(), "green": set()}
         self.forgives_unfenced = False
-        """Blue's core can not be stopped: a demoted core then takes a password once the hold has lapsed (decision 1)."""
+        """The source's core can not be stopped: a demoted core then takes a password once the hold has lapsed (decision 1)."""
         self.sessions: list[Session] = []
         self.until = 0
 
@@ -53,13 +55,13 @@ class Clients:
         self.clock.after(self.chance.between(15, 60), self._request)
 
     def _reminder(self) -> None:
-        """Blue's own timers write too, whatever the proxies hold, until blue is demoted."""
+        """The source's own timers write too, whatever the proxies hold, until it is demoted."""
         if self.clock.now > self.until:
             return
-        blue = self.cores["blue"]
-        if blue.leads():
+        source = self.cores[self.source]
+        if source.leads():
             self.reminders += 1
-            blue.store.add(f"r{self.reminders}")
+            source.store.add(f"r{self.reminders}")
             self.log.publish(self.chance.below(PARTITIONS), f"r{self.reminders}")
         self.clock.after(self.chance.between(40, 500), self._reminder)
 
@@ -90,14 +92,14 @@ class Clients:
         forgiven = self.forgives_unfenced and core.state == DEMOTED
         if heard and not forgiven:
             self.acknowledged += 1
-            self.owed[_OTHER[colour]].add(name)
-        if colour == "blue" and core.leads():
+            self.owed[other(colour)].add(name)
+        if colour == self.source and core.leads():
             self.log.publish(self.chance.below(PARTITIONS), name)
 
     def restored(self, record: str) -> None:
         """Green has taken a record from the log."""
-        self.cores["green"].store.add(record)
-        self.owed["green"].discard(record)
+        self.cores[other(self.source)].store.add(record)
+        self.owed[other(self.source)].discard(record)
 
     def on(self, colour: Colour) -> int:
         """Requests and sessions that run on one colour."""

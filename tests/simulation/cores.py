@@ -1,4 +1,4 @@
-"""Twins of the two cores, and of blue's log with green's clone behind it. Facts: clone-and-api.md 2."""
+"""Twins of the two cores, and of the source's log with the target's clone behind it. Facts: clone-and-api.md 2."""
 
 from collections.abc import Callable
 from functools import partial
@@ -70,11 +70,11 @@ class CoreTwin:
 
 
 class LogTwin:
-    """Blue's change log and green's clone behind it: asynchronous producer, mirror, restorer, each partition in order."""
+    """The source's change log and the target's clone behind it: asynchronous producer, mirror, restorer, each partition in order."""
 
-    def __init__(self, clock: Clock, green: CoreTwin, restored: Callable[[str], None]) -> None:
+    def __init__(self, clock: Clock, target: CoreTwin, restored: Callable[[str], None]) -> None:
         self.clock = clock
-        self.green = green
+        self.target = target
         self.restored = restored
         self.chance = clock.stream("log")
         self.pending: list[tuple[int, str]] = []
@@ -102,7 +102,7 @@ class LogTwin:
 
     def _apply(self, partition: int) -> None:
         """Green restores the next record; a promoted or dead clone restores nothing any more."""
-        if self.green.dead or self.green.state != CLONING:
+        if self.target.dead or self.target.state != CLONING:
             return
         if self.applied[partition] < len(self.log[partition]):
             self.restored(self.log[partition][self.applied[partition]])

@@ -22,8 +22,8 @@ _CAN_BE_LATE: frozenset[Verb] = frozenset(get_args(Verb)) - {
     "settle",
     "prove",
     "soak",
-    "stop-blue",
-    "start-blue",
+    "stop-source",
+    "start-source",
 }
 _FATES: tuple[Kind, ...] = ("slow-answer", "lost-request", "lost-answer")
 _YES = Result(answer="yes")
@@ -77,7 +77,7 @@ class SimWorld(World):
                 self._answer(verb, result)
 
         if fate == "late-effect" and fault:
-            longest = self.site.state.limits.latch // 2 if verb == "promote-green" else CORE_LATE_MS
+            longest = self.site.state.limits.latch // 2 if verb == "promote-target" else CORE_LATE_MS
             self._late(min(fault.ms, longest), act)
         elif fate != "lost-request":
             self.clock.after(took + slow, arrive)
@@ -146,11 +146,11 @@ class SimWorld(World):
     def _hold(self, verb: Verb, action: Action, state: State) -> None:
         self._order(verb, state, Order("hold", state.fence, self.site.era, until_ms=action.until_ms))
 
-    def _flip_green(self, verb: Verb, _action: Action, state: State) -> None:
-        self._order(verb, state, Order("flip", state.fence, self.site.era, colour="green"))
+    def _flip_target(self, verb: Verb, _action: Action, state: State) -> None:
+        self._order(verb, state, Order("flip", state.fence, self.site.era, colour=state.target))
 
-    def _flip_blue(self, verb: Verb, _action: Action, state: State) -> None:
-        self._order(verb, state, Order("flip", state.fence, self.site.era, colour="blue"))
+    def _flip_source(self, verb: Verb, _action: Action, state: State) -> None:
+        self._order(verb, state, Order("flip", state.fence, self.site.era, colour=state.source))
 
     def _release(self, verb: Verb, _action: Action, state: State) -> None:
         self._order(verb, state, Order("release", state.fence, self.site.era))
@@ -158,7 +158,7 @@ class SimWorld(World):
     def _kick(self, verb: Verb, _action: Action, state: State) -> None:
         def act() -> None:
             for session in self.site.clients.sessions:
-                if session.colour == "blue":
+                if session.colour == state.source:
                     session.end()
 
         self._call(verb, state, self.chance.between(5, 30), act, lambda: _YES)
@@ -167,19 +167,19 @@ class SimWorld(World):
         self._answer(verb, _YES)
 
     def _barrier(self, verb: Verb, action: Action, state: State) -> None:
-        """Writes a nonce per partition on blue, and looks for all of them on green."""
-        log, blue = self.site.log, self.site.blue
+        """Writes a nonce per partition on the source, and looks for all of them on the target."""
+        log, source = self.site.log, self.site.source
         self.site.barriers += 1
         nonces = [(partition, f"nonce{self.site.barriers}-{partition}") for partition in range(PARTITIONS)]
 
         def write() -> None:
-            if blue.leads():
+            if source.leads():
                 for partition, nonce in nonces:
-                    blue.store.add(nonce)
+                    source.store.add(nonce)
                     log.publish(partition, nonce)
 
         def shown() -> bool:
-            return all(nonce in self.site.green.store for _, nonce in nonces)
+            return all(nonce in self.site.target.store for _, nonce in nonces)
 
         def begun() -> None:
             self._poll(verb, action.deadline_ms, shown)
@@ -238,11 +238,11 @@ class SimWorld(World):
                 lambda: self._poll(verb, action.deadline_ms, lambda: log.complete(ends)),
             )
 
-    def _demote_blue(self, verb: Verb, action: Action, state: State) -> None:
-        self._demote(verb, action, state, self.site.blue)
+    def _demote_source(self, verb: Verb, action: Action, state: State) -> None:
+        self._demote(verb, action, state, self.site.source)
 
-    def _demote_green(self, verb: Verb, action: Action, state: State) -> None:
-        self._demote(verb, action, state, self.site.green)
+    def _demote_target(self, verb: Verb, action: Action, state: State) -> None:
+        self._demote(verb, action, state, self.site.target)
 
     def _demote(self, verb: Verb, action: Action, state: State, core: CoreTwin) -> None:
         if core.cut:
@@ -251,30 +251,30 @@ class SimWorld(World):
         took, until = self.chance.between(5, 40), action.deadline_ms
         self._call(verb, state, took, core.demote, lambda: _reads(core, DEMOTED), until=until)
 
-    def _promote_green(self, verb: Verb, action: Action, state: State) -> None:
-        green = self.site.green
-        if fault := self.site.hand.due(("green-refuses", "false-success"), state.phase):
+    def _promote_target(self, verb: Verb, action: Action, state: State) -> None:
+        target = self.site.target
+        if fault := self.site.hand.due(("target-refuses", "false-success"), state.phase):
             self.site.say_fault(fault)
-            green.refuses = fault.kind == "green-refuses"
-            green.election_ms = 0 if green.refuses else fault.ms
-        if green.cut:
+            target.refuses = fault.kind == "target-refuses"
+            target.election_ms = 0 if target.refuses else fault.ms
+        if target.cut:
             self.clock.after(CALL_TIMEOUT_MS, lambda: self._answer(verb, _NO_ANSWER))
             return
         self._call(
-            verb, state, self.chance.between(10, 80), green.promote, self.promotion, until=action.deadline_ms
+            verb, state, self.chance.between(10, 80), target.promote, self.promotion, until=action.deadline_ms
         )
 
     def promotion(self) -> Result:
-        """`no` only when green said so itself and is a clone still."""
-        green = self.site.green
-        refused = green.refuses and not green.dead and green.state == CLONING
-        return Result(answer="no", said="refused") if refused else _reads(green, RUNNING)
+        """`no` only when the target said so itself and is a clone still."""
+        target = self.site.target
+        refused = target.refuses and not target.dead and target.state == CLONING
+        return Result(answer="no", said="refused") if refused else _reads(target, RUNNING)
 
-    def _probe_green(self, verb: Verb, _action: Action, state: State) -> None:
-        self._probe(verb, state, self.site.green)
+    def _probe_target(self, verb: Verb, _action: Action, state: State) -> None:
+        self._probe(verb, state, self.site.target)
 
-    def _probe_blue(self, verb: Verb, _action: Action, state: State) -> None:
-        self._probe(verb, state, self.site.blue)
+    def _probe_source(self, verb: Verb, _action: Action, state: State) -> None:
+        self._probe(verb, state, self.site.source)
 
     def _probe(self, verb: Verb, state: State, core: CoreTwin) -> None:
         def read() -> Result:
@@ -282,15 +282,15 @@ class SimWorld(World):
 
         self._call(verb, state, self.chance.between(3, 20), _only_read, read)
 
-    def _stop_blue(self, verb: Verb, _action: Action, state: State) -> None:
+    def _stop_source(self, verb: Verb, _action: Action, state: State) -> None:
         """The operator's command: a child that goes on when its parent is killed."""
         self._command(verb, state, self.chance.between(20, 300), SILENT)
 
-    def _start_blue(self, verb: Verb, _action: Action, state: State) -> None:
+    def _start_source(self, verb: Verb, _action: Action, state: State) -> None:
         self._command(verb, state, self.chance.between(200, 1500), RUNNING)
 
     def _command(self, verb: Verb, state: State, took: int, wanted: str) -> None:
-        blue = self.site.blue
+        source = self.site.source
         fault = self._fate(verb, state)
         fate = fault.kind if fault else ""
         self.site.commands += 1
@@ -299,22 +299,22 @@ class SimWorld(World):
         def act() -> None:
             if job != self.site.commands:
                 return
-            if blue.cut or fate == "lost-request":
+            if source.cut or fate == "lost-request":
                 self._answer(verb, Result(answer="unknown", said="the command failed"))
                 return
             if wanted == SILENT:
                 self.site.log.flush()
-                blue.state = SILENT
-            elif blue.state == SILENT:
-                blue.state = RUNNING
-            good = fate != "lost-answer" and blue.state == wanted
+                source.state = SILENT
+            elif source.state == SILENT:
+                source.state = RUNNING
+            good = fate != "lost-answer" and source.state == wanted
             self._answer(verb, _YES if good else Result(answer="unknown", said="the command failed"))
 
         self.clock.after(took + (fault.ms if fault and fate == "slow-answer" else 0), act)
 
     def _soak(self, verb: Verb, _action: Action, state: State) -> None:
         def probed() -> Result:
-            good = self.site.green.leads()
+            good = self.site.target.leads()
             return Result(answer="yes" if good else "no", said="" if good else "no answer")
 
         self._call(verb, state, 100, _only_read, probed)

@@ -27,10 +27,10 @@ Kind = Literal[
     "node-unreachable",
     "node-restarts",
     "node-disagrees",
-    "blue-unreachable",
-    "green-unreachable",
-    "green-dies",
-    "green-refuses",
+    "source-unreachable",
+    "target-unreachable",
+    "target-dies",
+    "target-refuses",
     "false-success",
     "proof-differs",
     "bucket-error",
@@ -54,12 +54,12 @@ SAID: dict[Kind, str] = {
     "node-unreachable": "{node} does not answer to orders for {ms} ms",
     "node-restarts": "{node} restarts and is gone for {ms} ms",
     "node-disagrees": "frontends of {node} disagree for {ms} ms",
-    "blue-unreachable": "bmswitch can not reach blue for {ms} ms",
-    "green-unreachable": "bmswitch can not reach green for {ms} ms",
-    "green-dies": "green dies for good",
-    "green-refuses": "green refuses the promotion",
-    "false-success": "green says yes to the promotion, and will lead {ms} ms later",
-    "proof-differs": "an item on green differs",
+    "source-unreachable": "bmswitch can not reach the source for {ms} ms",
+    "target-unreachable": "bmswitch can not reach the target for {ms} ms",
+    "target-dies": "the target dies for good",
+    "target-refuses": "the target refuses the promotion",
+    "false-success": "the target says yes to the promotion, and will lead {ms} ms later",
+    "proof-differs": "an item on the target differs",
     "bucket-error": "the bucket can not be read",
 }
 
@@ -84,7 +84,7 @@ POSSIBLE: dict[Kind, tuple[Phase, ...]] = {
     "lost-request": _CALL,
     "lost-answer": _CALL,
     "late-effect": _ORDER,
-    "green-refuses": ("promote",),
+    "target-refuses": ("promote",),
     "false-success": ("promote",),
     "proof-differs": ("prove",),
     "bucket-error": ("prove",),
@@ -111,7 +111,7 @@ _AGAIN: tuple[Kind, ...] = ("operator-aborts", "crash-waiting", "crash-after-eff
 
 
 _BACK = tuple(combination for combination in COMBINATIONS if combination[1] == "aborting")
-"""Trouble on the way back, which is at its most delicate when green was already pointed at."""
+"""Trouble on the way back, which is at its most delicate when the target was already pointed at."""
 
 
 class Fault(msgspec.Struct, frozen=True):

@@ -10,8 +10,7 @@ from tests.simulation.cores import CoreTwin
 from tests.simulation.proxies import Order, ProxyTwin
 from tests.simulation.site import LIMITS, Site
 
-from bmswitch.model.config import Colour
-from bmswitch.model.switch import Entry, State, Verb, fold
+from bmswitch.model.switch import Entry, State, Verb, fold, other
 from bmswitch.model.switch.facts import DEMOTED, RUNNING, SILENT
 
 FORWARD_MS = LIMITS.hold + LIMITS.promote + LIMITS.flip
@@ -29,13 +28,13 @@ class BrokenInvariantError(AssertionError):
 
 def one_side_writes(site: Site) -> str:
     """1. Never do both sides accept clients' writes: not two leaders, and not one reached beside the other."""
-    if site.blue.leads() and site.green.leads():
+    if site.source.leads() and site.target.leads():
         return "both sides lead"
     colour = site.nodes[0].colour
     if all(node.colour == colour for node in site.nodes):
         return ""
     reached = {node.colour for node in site.nodes if not node.holding()}
-    if len(reached) == 2 and site.blue.accepts(plain=False) and site.green.accepts(plain=False):
+    if len(reached) == 2 and site.source.accepts(plain=False) and site.target.accepts(plain=False):
         return "clients reach both sides, and both accept writes"
     return ""
 
@@ -47,11 +46,11 @@ def never_neither_for_long(site: Site) -> str:
     blue's core, up to three times. Not asked: without a runner (nobody is there to act, `--resume` is), when green is
     dead, and once the switch ended as *unknown*: there the operator was told that nobody writes.
     """
-    if site.blue.leads() or site.green.leads():
+    if site.source.leads() or site.target.leads():
         site.leaderless_since = 0
         return ""
     site.leaderless_since = site.leaderless_since or site.clock.now
-    if not site.awake_since or site.green.dead or site.state.outcome:
+    if not site.awake_since or site.target.dead or site.state.outcome:
         return ""
     lasted = site.clock.now - max(site.leaderless_since, site.awake_since)
     allowed = FORWARD_MS if site.state.goal == "switch" else BACK_MS
@@ -105,17 +104,19 @@ def routing_before_release(site: Site, node: ProxyTwin, order: Order) -> str:
     """5. When a release of the way back reaches a node, this node points at blue, and blue takes writes."""
     if order.verb != "release" or site.state.goal != "abort" or order.era != site.era:
         return ""
-    if node.colour != "blue":
-        return f"{node.name} was released on the way back while it points at green"
-    return "" if site.blue.leads() else f"released on the way back while blue is {site.blue.seen}"
+    if node.colour != site.serving:
+        return f"{node.name} was released on the way back while it points at {node.colour}"
+    return (
+        "" if site.source.leads() else f"released on the way back while {site.serving} is {site.source.seen}"
+    )
 
 
 _RANK: dict[str, int] = {
-    "flip-blue": 0,
-    "demote-green": 1,
-    "stop-blue": 1,
-    "start-blue": 1,
-    "probe-blue": 1,
+    "flip-source": 0,
+    "demote-target": 1,
+    "stop-source": 1,
+    "start-source": 1,
+    "probe-source": 1,
     "release": 2,
 }
 
@@ -125,16 +126,16 @@ def way_back_in_order(site: Site, entry: Entry, state: State) -> str:
     rank = _RANK.get(entry.verb)
     if entry.kind != "intent" or state.goal != "abort" or not rank:
         return ""
-    if not state.tries.get("flip-blue"):
+    if not state.tries.get("flip-source"):
         return f"{entry.verb} on the way back before routing"
-    if rank == 2 and state.was_intended("demote-blue") and not state.yes("probe-blue"):
-        return "release on the way back before blue is proven to take writes"
+    if rank == 2 and state.was_intended("demote-source") and not state.yes("probe-source"):
+        return "release on the way back before the source is proven to take writes"
     return ""
 
 
 def proof_has_position(site: Site, entry: Entry, state: State) -> str:
     """6. Green is promoted only after a proof that states its position: the whole log, which does not grow any more."""
-    if entry.kind != "intent" or entry.verb != "promote-green" or state.tries["promote-green"] > 1:
+    if entry.kind != "intent" or entry.verb != "promote-target" or state.tries["promote-target"] > 1:
         return ""
     proof = state.results.get("prove")
     if proof is None or proof.answer != "yes":
@@ -143,22 +144,22 @@ def proof_has_position(site: Site, entry: Entry, state: State) -> str:
         return (
             f"promoted with a proof for {proof.facts.get('position')}, the log ends at {site.log.position()}"
         )
-    return "" if site.log.complete(site.log.ends()) else "promoted before green had the whole log"
+    return "" if site.log.complete(site.log.ends()) else "promoted before the target had the whole log"
 
 
 _TRUTH: dict[str, Callable[[Site], bool]] = {
-    "demote-blue": lambda site: site.blue.state in (DEMOTED, SILENT),
-    "stop-blue": lambda site: site.blue.state == SILENT,
-    "promote-green": lambda site: site.green.state == RUNNING,
-    "flip-green": lambda site: all(node.colour == "green" for node in site.nodes),
-    "flip-blue": lambda site: all(node.colour == "blue" for node in site.nodes),
-    "probe-blue": lambda site: site.blue.leads(),
+    "demote-source": lambda site: site.source.state in (DEMOTED, SILENT),
+    "stop-source": lambda site: site.source.state == SILENT,
+    "promote-target": lambda site: site.target.state == RUNNING,
+    "flip-target": lambda site: all(node.colour == other(site.serving) for node in site.nodes),
+    "flip-source": lambda site: all(node.colour == site.serving for node in site.nodes),
+    "probe-source": lambda site: site.source.leads(),
 }
 
 
 def yes_is_true(site: Site, entry: Entry, state: State) -> str:
     """7. What the journal calls done is done. An answer to a flip that comes after turning around tells of the past."""
-    if entry.verb == ("flip-green" if state.goal == "abort" else "flip-blue"):
+    if entry.verb == ("flip-target" if state.goal == "abort" else "flip-source"):
         return ""
     if entry.kind != "effect" or entry.result is None or entry.result.answer != "yes":
         return ""
@@ -190,7 +191,7 @@ def said_is_so(site: Site, state: State) -> str:
     """
     if state.outcome not in ("switched", "aborted"):
         return "" if state.outcome == "unknown" else f"the run ended as {state.outcome!r}"
-    side: Colour = "green" if state.outcome == "switched" else "blue"
+    side = state.target if state.outcome == "switched" else state.source
     core: CoreTwin = site.cores[side]
     for node in site.nodes:
         if node.colour != side or node.holding():
@@ -199,7 +200,7 @@ def said_is_so(site: Site, state: State) -> str:
     told = state.reason.startswith("soak") or (soaked is not None and soaked.at_ms <= core.died_at)
     return (
         ""
-        if core.leads() or (side == "green" and core.dead and told)
+        if core.leads() or (side == state.target and core.dead and told)
         else f"said to be on {side}, which is {core.seen}"
     )
 
@@ -209,7 +210,7 @@ def unknown_only_while_it_is(site: Site, state: State) -> str:
 
     Left out: a green that died while it was told to lead, and a blue that can not be stopped and started.
     """
-    excused = site.green.dead or not (site.powers.stop and site.powers.start)
+    excused = site.target.dead or not (site.powers.stop and site.powers.start)
     return (
         f"nothing is broken any more, and yet: {state.reason}"
         if state.outcome == "unknown" and not excused

@@ -184,7 +184,7 @@ def _always_back(state: State, seen: Observation) -> Action:
 
 def _gives_up(state: State, seen: Observation) -> Action | None:
     """The way back goes on without a node that does not answer, whatever it was told before."""
-    if state.answered("flip-blue") and seen.now_ms > state.turned_ms + state.limits.flip:
+    if state.answered("flip-source") and seen.now_ms > state.turned_ms + state.limits.flip:
         return None
     return back._routing(state, seen)
 
@@ -196,8 +196,8 @@ def _may_always_abort() -> AbstractContextManager[object]:
 MUTANTS: dict[str, Mutant] = {
     "skip-the-fence": Mutant((1, 2, 6), _without("fence", "stop_old")),
     "promote-before-the-fence": Mutant((1, 2, 5, 6), _without("fence")),
-    "start-blue-while-green-may-lead": Mutant(
-        (1, 2), _back(back._renew, back._routing, back._blue_is_writable, back._release)
+    "start-source-while-green-may-lead": Mutant(
+        (1, 2), _back(back._renew, back._routing, back._source_is_writable, back._release)
     ),
     "flip-before-the-barrier": Mutant((1, 2, 4), _flip_before_the_barrier()),
     "skip-the-kick-and-the-drain": Mutant((1, 2, 6), _without("kick", "drain")),
@@ -209,7 +209,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "give-up-a-node-that-may-point-at-green": Mutant(
         (2, 5, 7),
-        _back(back._renew, _gives_up, back._green_is_harmless, back._blue_is_writable, back._release),
+        _back(back._renew, _gives_up, back._target_is_harmless, back._source_is_writable, back._release),
         ("node-restarts", "node-unreachable", "node-disagrees"),
     ),
     "hold-beyond-the-budget": Mutant((3,), Switch(decide=_hold_for_ever), ("false-success",)),
@@ -219,14 +219,14 @@ MUTANTS: dict[str, Mutant] = {
     "start-anew-instead-of-resuming": Mutant((1, 2, 4, 7), Switch(opened=_starts_anew)),
     "release-before-write-permission": Mutant(
         (5,),
-        _back(back._renew, back._routing, back._release, back._green_is_harmless, back._blue_is_writable),
+        _back(back._renew, back._routing, back._release, back._target_is_harmless, back._source_is_writable),
     ),
     "write-permission-before-routing": Mutant(
         (5,),
-        _back(back._renew, back._green_is_harmless, back._blue_is_writable, back._routing, back._release),
+        _back(back._renew, back._target_is_harmless, back._source_is_writable, back._routing, back._release),
     ),
     "never-restore-write-permission": Mutant(
-        (5, 7), _back(back._renew, back._routing, back._green_is_harmless, back._release)
+        (5, 7), _back(back._renew, back._routing, back._target_is_harmless, back._release)
     ),
     "skip-the-proof-and-the-barrier": Mutant((6,), _without("barrier", "prove")),
     "proof-that-does-not-wait": Mutant((2, 6), Switch(world=_OldProof)),

@@ -37,12 +37,14 @@ class Waiting(NamedTuple):
 class ProxyTwin:
     """One node. Its own clock is off by `skew` ms, and it keeps its hold by itself."""
 
-    def __init__(self, clock: Clock, name: str, skew: int, *, knows_fences: bool = True) -> None:
+    def __init__(
+        self, clock: Clock, name: str, colour: Colour, skew: int, *, knows_fences: bool = True
+    ) -> None:
         self.clock = clock
         self.name = name
         self.skew = skew
         self.knows_fences = knows_fences
-        self.colour: Colour = "blue"
+        self.colour = colour
         self.hold_until = 0
         self.fence = 0
         self.era = 0

@@ -158,7 +158,7 @@ def opened(book: Book, site: Site, abort: bool) -> None:  # noqa: FBT001 -- muta
     """What the command does before the loop: start, resume, or turn back where that loses nothing."""
     state = book.state
     if not state.attempt:
-        book.write(Entry(kind="start", fence=1, limits=LIMITS, powers=site.powers))
+        book.write(Entry(kind="start", fence=1, source=site.serving, limits=LIMITS, powers=site.powers))
         return
     if state.outcome in ("switched", "aborted"):
         return

@@ -9,7 +9,7 @@ from tests.simulation.faults import SAID, Fault, Hand
 from tests.simulation.proxies import ProxyTwin
 
 from bmswitch.model.config import Colour
-from bmswitch.model.switch import Entry, Limits, Phase, Powers, State
+from bmswitch.model.switch import Entry, Limits, Phase, Powers, State, other
 from bmswitch.model.switch.facts import CLONING, RUNNING
 
 LIMITS = Limits(soak=100, restart=4000, latch=3000)
@@ -18,21 +18,22 @@ NEVER_MS = 5000
 
 
 class Site:
-    """`state` is what the runner's journal folds to. `era` counts starts, resumes and turnings."""
+    """`serving` is the side from which the switch starts: both directions are tried. `state` is what the runner's journal folds to. `era` counts starts, resumes and turnings."""
 
     def __init__(self, clock: Clock, faults: list[Fault], *, fences: bool = True) -> None:
         self.clock = clock
         self.hand = Hand(faults)
         chance = clock.stream("site")
-        self.blue = CoreTwin(clock, RUNNING)
-        self.green = CoreTwin(clock, CLONING)
-        self.cores: dict[Colour, CoreTwin] = {"blue": self.blue, "green": self.green}
+        self.serving: Colour = clock.stream("direction").choice(("blue", "green"))
+        self.source = CoreTwin(clock, RUNNING)
+        self.target = CoreTwin(clock, CLONING)
+        self.cores = {self.serving: self.source, other(self.serving): self.target}
         self.nodes = [
-            ProxyTwin(clock, f"p{n}", chance.between(-60, 60), knows_fences=fences)
+            ProxyTwin(clock, f"p{n}", self.serving, chance.between(-60, 60), knows_fences=fences)
             for n in range(chance.choice((1, 2, 3)))
         ]
-        self.clients = Clients(clock, self.nodes, self.cores)
-        self.log = self.clients.log = LogTwin(clock, self.green, self.clients.restored)
+        self.clients = Clients(clock, self.nodes, self.cores, self.serving)
+        self.log = self.clients.log = LogTwin(clock, self.target, self.clients.restored)
         self.powers = Powers(
             stop=not chance.chance(0.06), start=not chance.chance(0.03), kick=not chance.chance(0.03)
         )

@@ -40,7 +40,7 @@ def test_a_defect_stays_found(name: str) -> None:
 
 
 def test_the_reason_for_turning_back_is_told_once_however_often_the_way_back_starts() -> None:
-    faults = [Fault(kind="green-dies", phase="promote", nth=1)]
+    faults = [Fault(kind="target-dies", phase="promote", nth=1)]
     reasons = [run.reason for run in (simulate(seed, faults=faults) for seed in range(25)) if run.lives > 2]
     assert reasons
     assert all(reason.count("put back because") == 1 for reason in reasons)

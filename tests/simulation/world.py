@@ -21,9 +21,9 @@ _LOOK: frozenset[Kind] = frozenset(
         "node-unreachable",
         "node-restarts",
         "node-disagrees",
-        "blue-unreachable",
-        "green-unreachable",
-        "green-dies",
+        "source-unreachable",
+        "target-unreachable",
+        "target-dies",
     }
 )
 _JUMP_MS = 5000
@@ -59,22 +59,22 @@ class World:
         while fault := self.site.hand.due(_LOOK, state.phase):
             self._happens(fault)
         now = self.clock.now
-        committed = state.goal == "switch" and state.blue_gone and state.was_intended("promote-green")
+        committed = state.goal == "switch" and state.source_gone and state.was_intended("promote-target")
         nodes = tuple(node.seen() for node in self.site.nodes)
         if committed:
             nodes = tuple(Node(name=node.name, seen=False) for node in self.site.nodes)
-        blue = UNKNOWN if state.goal == "switch" and state.blue_gone else self.site.blue.seen
-        green = UNKNOWN if committed else self.site.green.seen
+        source = UNKNOWN if state.goal == "switch" and state.source_gone else self.site.source.seen
+        target = UNKNOWN if committed else self.site.target.seen
         self.clock.run_for(self.chance.between(0, 20))
         if fault := self.site.hand.due(("freeze-after-look",), state.phase):
             self._freeze(fault)
-        quiet = state.phase == "drain" and self.site.clients.on("blue") == 0
+        quiet = state.phase == "drain" and self.site.clients.on(state.source) == 0
         self.quiet = self.quiet + 1 if quiet else 0
         return Observation(
             now_ms=now,
             nodes=nodes,
-            blue=blue,
-            green=green,
+            source=source,
+            target=target,
             drift_ms=self.jumped,
             quiet_looks=self.quiet,
             running=frozenset(self.running),
@@ -134,12 +134,12 @@ class World:
             self.jumped = _JUMP_MS
         elif fault.kind == "operator-aborts":
             self.asked_to_stop = True
-        elif fault.kind == "green-dies":
-            self.site.green.died_at = self.clock.now
-        elif fault.kind == "blue-unreachable":
-            self.site.blue.cut_until = until
-        elif fault.kind == "green-unreachable":
-            self.site.green.cut_until = until
+        elif fault.kind == "target-dies":
+            self.site.target.died_at = self.clock.now
+        elif fault.kind == "source-unreachable":
+            self.site.source.cut_until = until
+        elif fault.kind == "target-unreachable":
+            self.site.target.cut_until = until
         else:
             for node in hit:
                 _disturb(node, fault)

@@ -29,13 +29,13 @@ FORWARD = [
     "kick",
     "drain",
     "barrier",
-    "demote-blue",
+    "demote-source",
     "settle",
     "prove",
-    "stop-blue",
-    "promote-green",
-    "probe-green",
-    "flip-green",
+    "stop-source",
+    "promote-target",
+    "probe-target",
+    "flip-target",
     "release",
     "soak",
 ]
@@ -62,7 +62,7 @@ class Table:
             hold_until_ms=self.state.hold_until_ms,
             fence=self.state.fence,
         )
-        seen = Observation(now_ms=self.now, nodes=(node,), blue=self.blue, green=self.green, quiet_looks=3)
+        seen = Observation(now_ms=self.now, nodes=(node,), source=self.blue, target=self.green, quiet_looks=3)
         return msgspec.structs.replace(seen, **changes)
 
     def write(self, entry: Entry) -> None:
@@ -88,13 +88,13 @@ class Table:
 
     def _happen(self, verb: str) -> None:
         changes = {
-            "demote-blue": ("blue", "DEMOTED"),
-            "stop-blue": ("blue", "silent"),
-            "start-blue": ("blue", "RUNNING"),
-            "promote-green": ("green", "RUNNING"),
-            "demote-green": ("green", "DEMOTED"),
-            "flip-green": ("colour", "green"),
-            "flip-blue": ("colour", "blue"),
+            "demote-source": ("blue", "DEMOTED"),
+            "stop-source": ("blue", "silent"),
+            "start-source": ("blue", "RUNNING"),
+            "promote-target": ("green", "RUNNING"),
+            "demote-target": ("green", "DEMOTED"),
+            "flip-target": ("colour", "green"),
+            "flip-source": ("colour", "blue"),
         }
         if verb in changes:
             setattr(self, *changes[verb])
@@ -120,7 +120,7 @@ def test_the_whole_way_is_taken_in_order() -> None:
 def test_blue_is_stopped_after_the_proof_and_before_the_promotion() -> None:
     table = Table()
     table.run()
-    order = [table.done.index(verb) for verb in ("prove", "stop-blue", "promote-green")]
+    order = [table.done.index(verb) for verb in ("prove", "stop-source", "promote-target")]
     assert order == sorted(order)
 
 
@@ -132,17 +132,17 @@ def test_a_doubt_before_the_promotion_puts_everything_back(verb: str) -> None:
     assert state.outcome == "aborted"
     assert verb in state.reason
     assert (table.blue, table.green, table.colour) == ("RUNNING", "CLONING", "blue")
-    assert "promote-green" not in table.done
+    assert "promote-target" not in table.done
     assert table.done[-1] == "release"
 
 
 def test_a_core_that_can_not_be_stopped_is_the_operators_to_judge() -> None:
     table = Table()
-    table.answers["stop-blue"] = no("exit code 1")
+    table.answers["stop-source"] = no("exit code 1")
     state = table.run()
     assert state.outcome == "unknown"
-    assert "start-blue" not in table.done
-    assert "promote-green" not in table.done
+    assert "start-source" not in table.done
+    assert "promote-target" not in table.done
     assert "DEMOTED" in state.reason
 
 
@@ -151,7 +151,7 @@ def test_the_way_back_is_routing_then_write_permission_then_release() -> None:
     table.answers["prove"] = no()
     table.run()
     back = [verb for verb in table.done[table.done.index("prove") + 1 :] if verb != "hold"]
-    assert back == ["flip-blue", "stop-blue", "start-blue", "probe-blue", "release"]
+    assert back == ["flip-source", "stop-source", "start-source", "probe-source", "release"]
 
 
 def test_nothing_is_touched_when_the_gate_finds_green_promoted() -> None:
@@ -171,7 +171,7 @@ def test_a_hold_that_lapsed_is_never_gone_on_with() -> None:
 
 def test_a_node_that_lost_its_hold_turns_the_switch_back() -> None:
     table = Table()
-    table.run("demote-blue")
+    table.run("demote-source")
     bare = Node(name="p0", seen=True, colour="blue", hold_until_ms=0, fence=table.state.fence)
     assert next_action(table.state, table.see(nodes=(bare,))).do == "abort"
 
@@ -220,46 +220,46 @@ def test_a_clock_that_jumped_is_not_trusted() -> None:
 
 def test_a_refused_promotion_brings_blue_back() -> None:
     table = Table()
-    table.answers["promote-green"] = no("not in cloning state")
+    table.answers["promote-target"] = no("not in cloning state")
     assert table.run().outcome == "aborted"
     assert table.blue == "RUNNING"
 
 
 def test_an_unproven_promotion_never_starts_blue_while_green_may_lead() -> None:
     table = Table()
-    table.answers["promote-green"] = Result(answer="unknown")
-    table.before = lambda verb: setattr(table, "green", "silent") if verb == "promote-green" else None
+    table.answers["promote-target"] = Result(answer="unknown")
+    table.before = lambda verb: setattr(table, "green", "silent") if verb == "promote-target" else None
     state = table.run(limit=5000)
     assert state.outcome == "unknown"
-    assert "start-blue" not in table.done
+    assert "start-source" not in table.done
     assert "green was told to lead" in state.reason
 
 
 def test_a_green_that_leads_but_takes_no_write_is_demoted_before_blue_starts() -> None:
     table = Table()
-    table.answers["probe-green"] = Result(answer="unknown")
+    table.answers["probe-target"] = Result(answer="unknown")
     assert table.run(limit=3000).outcome == "aborted"
-    assert table.done.index("demote-green") < table.done.index("start-blue")
+    assert table.done.index("demote-target") < table.done.index("start-source")
     assert table.green == "DEMOTED"
 
 
 def test_after_the_promotion_a_lapsed_hold_is_no_reason_when_blue_is_stopped() -> None:
     table = Table()
-    table.run("probe-green")
+    table.run("probe-target")
     table.now = table.state.hold_until_ms + 10_000
     assert table.run().outcome == "switched"
 
 
 def test_without_a_stop_command_a_lapsed_hold_before_the_flip_still_turns_back() -> None:
     table = Table(Powers(stop=False))
-    table.run("probe-green")
+    table.run("probe-target")
     table.now = table.state.hold_until_ms + 1
     assert table.step().do == "abort"
 
 
 def test_too_little_budget_for_promotion_and_flip_turns_back() -> None:
     table = Table()
-    table.run("stop-blue")
+    table.run("stop-source")
     cap = table.state.cap_ms
     table.write(Entry(kind="intent", phase="stop-old", verb="hold", until_ms=cap))
     table.write(Entry(kind="effect", phase="stop-old", verb="hold", result=Result(answer="yes")))
@@ -277,10 +277,10 @@ def test_turning_back_takes_a_new_fence_so_that_late_orders_are_refused() -> Non
 
 def test_an_abort_is_refused_once_green_may_have_taken_a_write() -> None:
     table = Table()
-    table.run("probe-green")
+    table.run("probe-target")
     assert may_abort(table.state, table.now)
     table.step()
-    assert table.done[-1] == "flip-green"
+    assert table.done[-1] == "flip-target"
     assert may_abort(table.state, table.now), "held: nobody has written on green"
     assert not may_abort(table.state, table.state.hold_until_ms), "the hold is over"
     table.run()
@@ -289,12 +289,12 @@ def test_an_abort_is_refused_once_green_may_have_taken_a_write() -> None:
 
 def test_an_abort_that_came_too_late_goes_on_instead() -> None:
     table = Table()
-    table.run("flip-green")
+    table.run("flip-target")
     table.write(Entry(kind="abort", phase="aborting", fence=table.state.fence + 1, said="asked"))
     table.now = table.state.hold_until_ms
     assert table.step().do == "onward"
     assert table.run().outcome == "switched"
-    assert "demote-green" not in table.done
+    assert "demote-target" not in table.done
 
 
 def test_an_unacknowledged_hold_counts_as_lapsed_for_a_new_process() -> None:

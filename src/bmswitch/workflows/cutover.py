@@ -119,8 +119,8 @@ def examine(site: Site) -> list[Finding]:
         gate.gather(
             site.config,
             site.plan,
-            blue=pieces.blue,
-            green=pieces.green,
+            blue=pieces.source,
+            green=pieces.target,
             nodes=pieces.nodes,
             orphans=site.orphans_from,
         )

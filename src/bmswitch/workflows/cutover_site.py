@@ -55,8 +55,8 @@ def open_site(config: Config, plan: Plan) -> Iterator[Site]:
         pieces = Pieces(
             config=config,
             plan=plan,
-            blue=blue,
-            green=green,
+            source=blue,
+            target=green,
             nodes=nodes,
             farewell=Farewell(kafka, counts),
             orphans=watch.since_last,

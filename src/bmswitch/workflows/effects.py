@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bmswitch.bluemind.client import Core
-from bmswitch.model.config import Config
+from bmswitch.model.config import Colour, Config
 from bmswitch.model.errors import BmswitchError
 from bmswitch.model.plan import Plan
 from bmswitch.model.switch import VERBS, Action, Node, Observation, Result, State, Verb
@@ -34,7 +34,7 @@ _MS = 1000
 
 @dataclass
 class Pieces:
-    """What the effects work on. `orphans` tells what green missed in the orphans topic up to given end offsets.
+    """What the effects work on. `orphans` tells what the target missed in the orphans topic up to given end offsets.
 
     `proof` is None when an attempt is resumed or put back in a new process: then only the way back, or the way on
     after the promotion, can be gone.
@@ -42,8 +42,8 @@ class Pieces:
 
     config: Config
     plan: Plan
-    blue: Core
-    green: Core
+    source: Core
+    target: Core
     nodes: list[ProxyNode]
     farewell: Farewell
     orphans: Callable[[dict[str, list[int]]], list[str]]
@@ -81,24 +81,24 @@ class RealWorld:
     def look(self, state: State) -> Observation:
         """What the next decision needs: each read costs time inside the hold.
 
-        Once blue is gone for good nothing depends on it any more, nor on the hold once the promotion was asked for.
+        Once the source is gone for good nothing depends on it any more, nor on the hold once the promotion was asked for.
         """
-        committed = state.goal == "switch" and state.blue_gone and state.was_intended("promote-green")
-        blue = None if state.goal == "switch" and state.blue_gone else self._core(self._pieces.blue)
-        green = None if committed else self._core(self._pieces.green)
+        committed = state.goal == "switch" and state.source_gone and state.was_intended("promote-target")
+        source = None if state.goal == "switch" and state.source_gone else self._core(self._pieces.source)
+        target = None if committed else self._core(self._pieces.target)
         nodes = self._unread() if committed else self._watch.look()
         if state.phase == "drain":
-            self._count_quiet()
-        seen_blue = blue.result() if blue else UNKNOWN
-        seen_green = green.result() if green else UNKNOWN
+            self._count_quiet(state.source)
+        seen_source = source.result() if source else UNKNOWN
+        seen_target = target.result() if target else UNKNOWN
         with self._changed:
             running = frozenset(verb for verb, count in self._running.items() if count > 0)
         now = self.now_ms()
         return Observation(
             now_ms=now,
             nodes=nodes,
-            blue=seen_blue,
-            green=seen_green,
+            source=seen_source,
+            target=seen_target,
             drift_ms=int(time.time() * _MS) - now,
             quiet_looks=self._quiet,
             running=running,
@@ -144,8 +144,8 @@ class RealWorld:
     def _unread(self) -> tuple[Node, ...]:
         return tuple(Node(name=node.name, seen=False) for node in self._pieces.nodes)
 
-    def _count_quiet(self) -> None:
-        busy = list(self._looks.map(lambda node: busy_on(node, "blue"), self._pieces.nodes))
+    def _count_quiet(self, colour: Colour) -> None:
+        busy = list(self._looks.map(lambda node: busy_on(node, colour), self._pieces.nodes))
         self._quiet = self._quiet + 1 if all(count == 0 for count in busy) else 0
 
     def deadline(self, action: Action) -> float:
@@ -156,13 +156,13 @@ class RealWorld:
         """Every node holds until the new expiry."""
         return effects_proxy.hold(self._orders, self._pieces.nodes, action.until_ms, state.fence)
 
-    def flip_green(self, _action: Action, state: State) -> Result:
-        """Every node points at green."""
-        return effects_proxy.flip(self._orders, self._pieces.nodes, "green", state.fence)
+    def flip_target(self, _action: Action, state: State) -> Result:
+        """Every node points at the target."""
+        return effects_proxy.flip(self._orders, self._pieces.nodes, state.target, state.fence)
 
-    def flip_blue(self, _action: Action, state: State) -> Result:
-        """Every node points at blue."""
-        return effects_proxy.flip(self._orders, self._pieces.nodes, "blue", state.fence)
+    def flip_source(self, _action: Action, state: State) -> Result:
+        """Every node points at the source."""
+        return effects_proxy.flip(self._orders, self._pieces.nodes, state.source, state.fence)
 
     def release(self, _action: Action, state: State) -> Result:
         """No node holds."""
@@ -177,24 +177,24 @@ class RealWorld:
         return Result(answer="yes", facts={"quiet_looks": self._quiet})
 
     def barrier(self, action: Action, _state: State) -> Result:
-        """From blue to green, in every partition of every domain."""
+        """From the source to the target, in every partition of every domain."""
         domains = self._pieces.plan.blue.domains
-        return effects_core.barrier(self._pieces.blue, self._pieces.green, domains, self.deadline(action))
+        return effects_core.barrier(self._pieces.source, self._pieces.target, domains, self.deadline(action))
 
-    def demote_blue(self, action: Action, _state: State) -> Result:
-        """Blue steps down; where its log ended before is remembered."""
+    def demote_source(self, action: Action, _state: State) -> Result:
+        """The source steps down; where its log ended before is remembered."""
         self._pieces.farewell.mark()
-        result = effects_core.demote(self._pieces.blue, self.deadline(action))
+        result = effects_core.demote(self._pieces.source, self.deadline(action))
         self._demoted_at = time.monotonic()
         return result
 
-    def settle(self, action: Action, _state: State) -> Result:
-        """Blue's log stands still, and its orphans hold nothing that green missed."""
+    def settle(self, action: Action, state: State) -> Result:
+        """The source's log stands still, and its orphans hold nothing that the target missed."""
         result, ends = self._pieces.farewell.settle(self._demoted_at, self.deadline(action))
         if result.answer != "yes":
             return result
         missed = self._pieces.orphans(ends)
-        return Result(answer="no", said=f"green missed: {'; '.join(missed)}") if missed else result
+        return Result(answer="no", said=f"{state.target} missed: {'; '.join(missed)}") if missed else result
 
     def prove(self, action: Action, _state: State) -> Result:
         """Parity of what was touched since the last proof."""
@@ -213,31 +213,33 @@ class RealWorld:
             return Result(answer="yes", said=said, facts=facts)
         return Result(answer="no" if answer == "no" else "unknown", said=said, facts=facts)
 
-    def stop_blue(self, action: Action, _state: State) -> Result:
-        """Blue's core is gone."""
-        return effects_core.stop_core(self._pieces.blue, lambda: self._command("stop"), self.deadline(action))
-
-    def start_blue(self, action: Action, _state: State) -> Result:
-        """Blue's core is RUNNING."""
-        return effects_core.start_core(
-            self._pieces.blue, lambda: self._command("start"), self.deadline(action)
+    def stop_source(self, action: Action, _state: State) -> Result:
+        """The source's core is gone."""
+        return effects_core.stop_core(
+            self._pieces.source, lambda: self._command("stop"), self.deadline(action)
         )
 
-    def promote_green(self, action: Action, _state: State) -> Result:
-        """Green is RUNNING."""
-        return effects_core.promote(self._pieces.green, self.deadline(action))
+    def start_source(self, action: Action, _state: State) -> Result:
+        """The source's core is RUNNING."""
+        return effects_core.start_core(
+            self._pieces.source, lambda: self._command("start"), self.deadline(action)
+        )
 
-    def demote_green(self, action: Action, _state: State) -> Result:
-        """Green steps down before it took a client's write."""
-        return effects_core.demote(self._pieces.green, self.deadline(action))
+    def promote_target(self, action: Action, _state: State) -> Result:
+        """The target is RUNNING."""
+        return effects_core.promote(self._pieces.target, self.deadline(action))
 
-    def probe_green(self, _action: Action, _state: State) -> Result:
-        """Green accepts an item write."""
-        return effects_core.probe(self._pieces.green, self._pieces.plan.blue.domains[0])
+    def demote_target(self, action: Action, _state: State) -> Result:
+        """The target steps down before it took a client's write."""
+        return effects_core.demote(self._pieces.target, self.deadline(action))
 
-    def probe_blue(self, _action: Action, _state: State) -> Result:
-        """Blue accepts an item write."""
-        return effects_core.probe(self._pieces.blue, self._pieces.plan.blue.domains[0])
+    def probe_target(self, _action: Action, _state: State) -> Result:
+        """The target accepts an item write."""
+        return effects_core.probe(self._pieces.target, self._pieces.plan.blue.domains[0])
+
+    def probe_source(self, _action: Action, _state: State) -> Result:
+        """The source accepts an item write."""
+        return effects_core.probe(self._pieces.source, self._pieces.plan.blue.domains[0])
 
     def soak(self, _action: Action, _state: State) -> Result:
         """Every frontend answers as a client expects, for the whole time."""
@@ -262,17 +264,17 @@ def _effects(world: RealWorld) -> dict[Verb, Callable[[Action, State], Result]]:
         "kick": world.kick,
         "drain": world.drain,
         "barrier": world.barrier,
-        "demote-blue": world.demote_blue,
+        "demote-source": world.demote_source,
         "settle": world.settle,
         "prove": world.prove,
-        "stop-blue": world.stop_blue,
-        "promote-green": world.promote_green,
-        "probe-green": world.probe_green,
-        "flip-green": world.flip_green,
+        "stop-source": world.stop_source,
+        "promote-target": world.promote_target,
+        "probe-target": world.probe_target,
+        "flip-target": world.flip_target,
         "release": world.release,
         "soak": world.soak,
-        "flip-blue": world.flip_blue,
-        "demote-green": world.demote_green,
-        "start-blue": world.start_blue,
-        "probe-blue": world.probe_blue,
+        "flip-source": world.flip_source,
+        "demote-target": world.demote_target,
+        "start-source": world.start_source,
+        "probe-source": world.probe_source,
     }

@@ -71,19 +71,19 @@ def effects_of(config: Config, plan: Plan) -> dict[Verb, str]:
         "kick": _run(blue.core.kick),
         "drain": f"{nodes}: three looks in a row find no request and no connection on blue",
         "barrier": f"64 nonces in each of {domains} domain(s) to {blue.url}, read back from {green.url}",
-        "demote-blue": f"PUT {blue.url}{state}/_demote, read back DEMOTED",
+        "demote-source": f"PUT {blue.url}{state}/_demote, read back DEMOTED",
         "settle": f"end offsets of {len(plan.blue.topics)} topics on {blue.kafka.bootstrap} stand still",
         "prove": "items touched since the last proof are read on both sides and equal",
-        "stop-blue": _run(blue.core.stop),
-        "promote-green": f"PUT {green.url}{state}/_promote, read back RUNNING",
-        "probe-green": f"write one probe entry on {green.url} and read it back",
-        "flip-green": f"{nodes}: every frontend to green, read back",
+        "stop-source": _run(blue.core.stop),
+        "promote-target": f"PUT {green.url}{state}/_promote, read back RUNNING",
+        "probe-target": f"write one probe entry on {green.url} and read it back",
+        "flip-target": f"{nodes}: every frontend to green, read back",
         "release": f"{nodes}: held requests go on",
         "soak": f"every frontend is probed for {budgets.soak:g} s",
-        "flip-blue": f"{nodes}: every frontend to blue, read back",
-        "demote-green": f"PUT {green.url}{state}/_demote, read back DEMOTED",
-        "start-blue": _run(blue.core.start),
-        "probe-blue": f"write one probe entry on {blue.url} and read it back",
+        "flip-source": f"{nodes}: every frontend to blue, read back",
+        "demote-target": f"PUT {green.url}{state}/_demote, read back DEMOTED",
+        "start-source": _run(blue.core.start),
+        "probe-source": f"write one probe entry on {blue.url} and read it back",
     }
 
 
@@ -92,7 +92,7 @@ def _run(command: list[str] | None) -> str:
 
 
 def _all_well(config: Config, state: State, now: int) -> Observation:
-    colour = "green" if state.was_intended("flip-green") else "blue"
+    colour = "green" if state.was_intended("flip-target") else "blue"
     nodes = tuple(
         Node(
             name=node.name,
@@ -106,7 +106,7 @@ def _all_well(config: Config, state: State, now: int) -> Observation:
     return Observation(
         now_ms=now,
         nodes=nodes,
-        blue=RUNNING if not state.was_intended("demote-blue") else "",
-        green=CLONING,
+        source=RUNNING if not state.was_intended("demote-source") else "",
+        target=CLONING,
         quiet_looks=3,
     )

@@ -36,19 +36,19 @@ Verb = Literal[
     "kick",
     "drain",
     "barrier",
-    "demote-blue",
+    "demote-source",
     "settle",
     "prove",
-    "stop-blue",
-    "promote-green",
-    "probe-green",
-    "flip-green",
+    "stop-source",
+    "promote-target",
+    "probe-target",
+    "flip-target",
     "release",
     "soak",
-    "flip-blue",
-    "demote-green",
-    "start-blue",
-    "probe-blue",
+    "flip-source",
+    "demote-target",
+    "start-source",
+    "probe-source",
 ]
 """An effect: each can be repeated, and reads back what it did before it answers."""
 
@@ -104,7 +104,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Powers(msgspec.Struct, frozen=True, kw_only=True):
-    """Which of the core's commands the operator has configured for blue."""
+    """Which of the core's commands the operator has configured for the source."""
 
     stop: bool = True
     start: bool = True
@@ -122,14 +122,14 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at reality. `quiet_looks` counts looks in a row that found nothing running on blue; `running` names
-    effects that have not answered yet. Blue and green are the core's state without its prefix, `silent` or `unknown`.
+    """One look at reality. `quiet_looks` counts looks in a row that found nothing running on the source; `running` names
+    effects that have not answered yet. Source and target are each core's state without its prefix, `silent` or `unknown`.
     """
 
     now_ms: int
     nodes: tuple[Node, ...]
-    blue: str = UNKNOWN
-    green: str = UNKNOWN
+    source: str = UNKNOWN
+    target: str = UNKNOWN
     drift_ms: int = 0
     quiet_looks: int = 0
     running: frozenset[Verb] = frozenset()

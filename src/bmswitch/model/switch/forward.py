@@ -1,4 +1,4 @@
-"""The way from blue to green: one small function per phase, each pure.
+"""The way from the source (which serves) to the target (its clone): one small function per phase, each pure.
 
 A step answers with the next action of its phase, or with None when its phase is complete. The first step that answers wins,
 so a step never has to know what comes after it.
@@ -10,14 +10,14 @@ from bmswitch.model.switch.facts import CLONING, DEMOTED, RUNNING, Action, Obser
 from bmswitch.model.switch.state import State
 
 QUIET_LOOKS = 3
-"""Looks in a row that must find nothing running on blue (proxy-cutover.md 9, rule 2)."""
+"""Looks in a row that must find nothing running on the source (proxy-cutover.md 9, rule 2)."""
 
 RETRY_MS = 100
 """Shortest time between two tries of the same effect."""
 
 Step = Callable[[State, Observation], Action | None]
 
-_MUST_BE_YES: tuple[Verb, ...] = ("barrier", "demote-blue", "settle", "prove", "stop-blue")
+_MUST_BE_YES: tuple[Verb, ...] = ("barrier", "demote-source", "settle", "prove", "stop-source")
 
 
 def deadline(state: State, phase: Phase) -> int:
@@ -43,31 +43,32 @@ def deadline(state: State, phase: Phase) -> int:
 def turn_back_because(state: State, seen: Observation) -> str:
     """Why the switch must be put back now; empty when it may go on.
 
-    Before the promotion every doubt is a reason. After it, with blue's core proven stopped under the hold, none is left:
-    only green can take writes, and going on is both the shortest and the only lossless way.
+    Before the promotion every doubt is a reason. After it, with the source's core proven stopped under the hold, none is left:
+    only the target can take writes, and going on is both the shortest and the only lossless way.
     """
-    if not state.was_intended("promote-green"):
+    if not state.was_intended("promote-target"):
         return _doubt_before_promotion(state, seen)
     if not promoted(state):
-        if state.answer("promote-green") == "no":
-            return "green refused the promotion"
+        if state.answer("promote-target") == "no":
+            return f"{state.target} refused the promotion"
         return _late(state, seen) if state.phase == "promote" else ""
-    if not state.blue_gone and not state.was_intended("flip-green") and hold_lapsed(state, seen):
-        return "the hold has lapsed before the flip, and blue's core was not proven stopped"
+    if not state.source_gone and not state.was_intended("flip-target") and hold_lapsed(state, seen):
+        return f"the hold has lapsed before the flip, and {state.source}'s core was not proven stopped"
     return ""
 
 
 def _doubt_before_promotion(state: State, seen: Observation) -> str:
-    strays = [node.name for node in seen.nodes if node.seen and node.colour == "green"]
+    strays = [node.name for node in seen.nodes if node.seen and node.colour == state.target]
     doubts = {
         f"the wall clock has jumped by {seen.drift_ms} ms: a hold's expiry can not be trusted": (
             abs(seen.drift_ms) > state.limits.drift
         ),
         "the hold has lapsed": hold_lapsed(state, seen),
-        f"{', '.join(strays)} points at green although nobody flipped it": bool(strays),
-        f"green is {seen.green}, not {CLONING}: somebody promoted or demoted it": seen.green
+        f"{', '.join(strays)} points at {state.target} although nobody flipped it": bool(strays),
+        f"{state.target} is {seen.target}, not {CLONING}: somebody promoted or demoted it": seen.target
         in (RUNNING, DEMOTED),
-        "blue serves again although it was demoted": state.yes("demote-blue") and seen.blue == RUNNING,
+        f"{state.source} serves again although it was demoted": state.yes("demote-source")
+        and seen.source == RUNNING,
     }
     found = next((said for said, so in doubts.items() if so), "")
     return found or _failed(state) or _late(state, seen)
@@ -106,29 +107,29 @@ def held_everywhere(state: State, seen: Observation) -> bool:
 
 
 def promoted(state: State) -> bool:
-    """Green was read back RUNNING and accepted a probe write."""
-    return state.yes("promote-green") and state.yes("probe-green")
+    """The target was read back RUNNING and accepted a probe write."""
+    return state.yes("promote-target") and state.yes("probe-target")
 
 
 def gate(state: State, seen: Observation) -> Action | None:
-    """Nothing is touched before every node is read back blue and free, blue RUNNING and green CLONING."""
+    """Nothing is touched before every node is read back the source and free, the source RUNNING and the target CLONING."""
     if state.was_intended("hold"):
         return None
     unseen = [node.name for node in seen.nodes if not node.seen]
     held = [node.name for node in seen.nodes if node.hold_until_ms > seen.now_ms]
-    astray = [node.name for node in seen.nodes if node.seen and node.colour != "blue"]
+    astray = [node.name for node in seen.nodes if node.seen and node.colour != state.source]
     doubts = [f"{name} does not answer" for name in unseen] + [f"{name} is held by another" for name in held]
-    doubts += [f"{name} does not point at blue" for name in astray]
-    if seen.blue != RUNNING:
-        doubts.append(f"blue is {seen.blue}")
-    if seen.green != CLONING:
-        doubts.append(f"green is {seen.green}")
+    doubts += [f"{name} does not point at {state.source}" for name in astray]
+    if seen.source != RUNNING:
+        doubts.append(f"{state.source} is {seen.source}")
+    if seen.target != CLONING:
+        doubts.append(f"{state.target} is {seen.target}")
     return wait("gate", "; ".join(doubts)) if doubts else None
 
 
 def hold(state: State, seen: Observation) -> Action | None:
     """New requests and connections wait in the proxies; renewed while the switch goes on, never beyond the budget."""
-    if state.yes("flip-green"):
+    if state.yes("flip-target"):
         return None
     standing = state.hold_until_ms > 0
     phase: Phase = state.phase if standing else "hold"
@@ -149,83 +150,90 @@ def hold(state: State, seen: Observation) -> Action | None:
 
 
 def kick(state: State, seen: Observation) -> Action | None:
-    """Kept IMAP, SMTP and websocket sessions of blue end politely; they come back through the proxy and are held."""
+    """Kept IMAP, SMTP and websocket sessions of the source end politely; they come back through the proxy and are held."""
     if not state.powers.kick or state.answered("kick"):
         return None
-    return effect(state, seen, "kick", "kick", "end kept sessions on blue")
+    return effect(state, seen, "kick", "kick", f"end kept sessions on {state.source}")
 
 
 def drain(state: State, seen: Observation) -> Action | None:
-    """What already ran on blue finishes: three looks in a row find no request and no connection."""
+    """What already ran on the source finishes: three looks in a row find no request and no connection."""
     if state.yes("drain"):
         return None
     if seen.quiet_looks < QUIET_LOOKS or not held_everywhere(state, seen):
-        return wait("drain", "requests and sessions on blue are finishing")
-    return effect(state, seen, "drain", "drain", "nothing runs on blue any more")
+        return wait("drain", f"requests and sessions on {state.source} are finishing")
+    return effect(state, seen, "drain", "drain", f"nothing runs on {state.source} any more")
 
 
 def barrier(state: State, seen: Observation) -> Action | None:
-    """A nonce per partition, written on blue, is readable on green: all earlier writes have been applied there."""
-    return effect(state, seen, "barrier", "barrier", "one nonce per partition, from blue to green")
+    """A nonce per partition, written on the source, is readable on the target: all earlier writes have been applied there."""
+    return effect(
+        state, seen, "barrier", "barrier", f"one nonce per partition, from {state.source} to {state.target}"
+    )
 
 
 def fence(state: State, seen: Observation) -> Action | None:
-    """Blue is demoted and its log stands still: nothing can be added to what green must have."""
-    if not state.yes("demote-blue"):
-        if not held_everywhere(state, seen) or seen.green != CLONING:
-            return wait("fence", "every node must hold and green be a clone before blue is demoted")
-        return effect(state, seen, "demote-blue", "fence", "demote blue")
-    return effect(state, seen, "settle", "fence", "blue's log must stand still")
+    """The source is demoted and its log stands still: nothing can be added to what the target must have."""
+    if not state.yes("demote-source"):
+        if not held_everywhere(state, seen) or seen.target != CLONING:
+            return wait(
+                "fence",
+                f"every node must hold and {state.target} be a clone before {state.source} is demoted",
+            )
+        return effect(state, seen, "demote-source", "fence", f"demote {state.source}")
+    return effect(state, seen, "settle", "fence", f"{state.source}'s log must stand still")
 
 
 def prove(state: State, seen: Observation) -> Action | None:
     """Everything touched since the last full proof is read on both sides and equal."""
-    return effect(state, seen, "prove", "prove", "prove that green equals blue")
+    return effect(state, seen, "prove", "prove", f"prove that {state.target} equals {state.source}")
 
 
 def stop_old(state: State, seen: Observation) -> Action | None:
-    """Blue's core is stopped: timers, unfenced tables and reminders can not write any more."""
-    if not state.powers.stop or state.yes("stop-blue"):
+    """The source's core is stopped: timers, unfenced tables and reminders can not write any more."""
+    if not state.powers.stop or state.yes("stop-source"):
         return None
     if not held_everywhere(state, seen):
-        return wait("stop-old", "every node must hold before blue is stopped")
-    return effect(state, seen, "stop-blue", "stop-old", "stop blue's core")
+        return wait("stop-old", f"every node must hold before {state.source} is stopped")
+    return effect(state, seen, "stop-source", "stop-old", f"stop {state.source}'s core")
 
 
 def promote(state: State, seen: Observation) -> Action | None:
-    """Green leads: state and a probe write are read back."""
+    """The target leads: state and a probe write are read back."""
     if promoted(state):
         return None
-    if not state.was_intended("promote-green"):
+    if not state.was_intended("promote-target"):
         if state.cap_ms - seen.now_ms < state.limits.flip + state.limits.margin:
             return Action(
                 do="abort", phase="aborting", said="too little of the hold is left to promote and flip"
             )
-        if not held_everywhere(state, seen) or seen.green != CLONING:
-            return wait("promote", "every node must hold and green be a clone before it is promoted")
-    if not state.yes("promote-green"):
-        return effect(state, seen, "promote-green", "promote", "promote green")
-    return effect(state, seen, "probe-green", "promote", "write to green and read it back")
+        if not held_everywhere(state, seen) or seen.target != CLONING:
+            return wait(
+                "promote", f"every node must hold and {state.target} be a clone before it is promoted"
+            )
+    if not state.yes("promote-target"):
+        return effect(state, seen, "promote-target", "promote", f"promote {state.target}")
+    return effect(state, seen, "probe-target", "promote", f"write to {state.target} and read it back")
 
 
 def flip(state: State, seen: Observation) -> Action | None:
-    """Every frontend of every node points at green. Nodes that do not answer are given up after the deadline, by name."""
-    if state.yes("flip-green"):
+    """Every frontend of every node points at the target. Nodes that do not answer are given up after the deadline, by name."""
+    if state.yes("flip-target"):
         return None
     given_up = (
-        state.phase == "flip" and state.answered("flip-green") and seen.now_ms > deadline(state, "flip")
+        state.phase == "flip" and state.answered("flip-target") and seen.now_ms > deadline(state, "flip")
     )
     if given_up or state.tries.get("release"):
         return None
-    if not state.blue_gone and not state.was_intended("flip-green"):
+    if not state.source_gone and not state.was_intended("flip-target"):
         left = state.hold_until_ms - seen.now_ms
         if left < state.limits.margin or not held_everywhere(state, seen):
             return wait("flip", "every node must hold before the flip")
-    return effect(state, seen, "flip-green", "flip", "point every frontend at green")
+    return effect(state, seen, "flip-target", "flip", f"point every frontend at {state.target}")
 
 
 def release(state: State, seen: Observation) -> Action | None:
-    """Held requests go on to green: from here on only `return` leads back."""
+    """Held requests go on to the target: from here on only `return` leads back."""
     if state.yes("release"):
         return None
     given_up = (
@@ -233,7 +241,7 @@ def release(state: State, seen: Observation) -> Action | None:
     )
     if given_up or state.tries.get("soak"):
         return None
-    return effect(state, seen, "release", "release", "let held requests go on to green")
+    return effect(state, seen, "release", "release", f"let held requests go on to {state.target}")
 
 
 def soak(state: State, seen: Observation) -> Action | None:
@@ -245,9 +253,13 @@ def soak(state: State, seen: Observation) -> Action | None:
 
 def finish(state: State, _seen: Observation) -> Action:
     """The end of the way forward."""
-    if not (state.yes("flip-green") and state.yes("release")):
-        result = state.results.get("release") if state.yes("flip-green") else state.results.get("flip-green")
-        said = f"green serves, but not every proxy node was read back: {result.said if result else ''}"
+    if not (state.yes("flip-target") and state.yes("release")):
+        result = (
+            state.results.get("release") if state.yes("flip-target") else state.results.get("flip-target")
+        )
+        said = (
+            f"{state.target} serves, but not every proxy node was read back: {result.said if result else ''}"
+        )
         return Action(do="end", phase="unknown", said=said, outcome="unknown")
     breach = "" if state.yes("soak") else f"soak: {state.results['soak'].said}"
     return Action(do="end", phase="done", said=breach, outcome="switched")

@@ -5,15 +5,21 @@ from typing import Literal
 
 import msgspec
 
+from bmswitch.model.config import Colour
 from bmswitch.model.switch.facts import Action, Goal, Limits, Move, Outcome, Phase, Powers, Result, Verb
 
 Kind = Literal["start", "phase", "intent", "effect", "abort", "onward", "resume", "end", "note"]
 
 
+def other(colour: Colour) -> Colour:
+    """The other side."""
+    return "green" if colour == "blue" else "blue"
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of the journal. `at` is wall time for people, `at_ms` the run's clock; `verb` is empty but for effects.
 
-    `start` opens an attempt and carries its limits; `resume` is a new process that goes on with it; `intent` stands
+    `start` opens an attempt: it says which side serves (`source`) and carries the limits; `resume` is a new process that goes on with it; `intent` stands
     before each effect and `effect` after it.
     """
 
@@ -30,6 +36,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     goal: Goal = "switch"
     outcome: Outcome = ""
     plan_id: str = ""
+    source: Colour = "blue"
     limits: Limits | None = None
     powers: Powers | None = None
 
@@ -40,9 +47,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     `intended` is when each effect was last journalled before being done; `results` its last answer and `tries` how
     often it was begun, both since the attempt turned back if it did. `forward` keeps the answers from before that.
     `hold_from_ms` is the first hold's intent: the whole budget counts from it. `hold_until_ms` is the expiry that every
-    node acknowledged. `lapsed` is true once the hold is not proven to have been in force without a gap. `blue_gone`:
-    blue's core was proven stopped while the hold was in force, so that no client's write can have reached it after the
-    proof. `reason` is what was said last about the end, `turned_because` why the attempt turned back. `routed_back`: every node pointed at blue again while the hold was in force, so that green took no client's write.
+    node acknowledged. `lapsed` is true once the hold is not proven to have been in force without a gap. `source_gone`:
+    the source's core was proven stopped while the hold was in force, so that no client's write can have reached it after the
+    proof. `reason` is what was said last about the end, `turned_because` why the attempt turned back. `routed_back`: every node pointed at the source again while the hold was in force, so that the target took no client's write.
 
     `lost` is when each effect was last given up without an answer, by its deadline or by the end of the process: it may
     still happen for a while after that.
@@ -51,6 +58,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 0
     fence: int = 0
     plan_id: str = ""
+    source: Colour = "blue"
     limits: Limits = Limits()
     powers: Powers = Powers()
     goal: Goal = "switch"
@@ -64,7 +72,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     hold_until_ms: int = 0
     asked_until_ms: int = 0
     lapsed: bool = False
-    blue_gone: bool = False
+    source_gone: bool = False
     routed_back: bool = False
     intended: dict[str, int] = {}
     results: dict[str, Result] = {}
@@ -86,6 +94,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     def was_intended(self, verb: Verb) -> bool:
         """The effect may have happened: its intent is in the journal."""
         return verb in self.intended
+
+    @property
+    def target(self) -> Colour:
+        """The side that shall serve when the switch is done."""
+        return other(self.source)
 
     @property
     def cap_ms(self) -> int:
@@ -119,6 +132,7 @@ def started(entry: Entry) -> State:
         attempt=entry.fence,
         fence=entry.fence,
         plan_id=entry.plan_id,
+        source=entry.source,
         limits=entry.limits or Limits(),
         powers=entry.powers or Powers(),
         since_ms=entry.at_ms,
@@ -163,9 +177,9 @@ def _effect(state: State, entry: Entry) -> State:
         lost = {str(entry.verb): entry.at_ms} if result.answer == "unknown" else {}
         return msgspec.structs.replace(state, lost={**state.lost, **lost})
     held = state.in_force(entry.at_ms)
-    if entry.verb == "stop-blue" and state.goal == "switch":
-        return msgspec.structs.replace(state, blue_gone=held)
-    if entry.verb == "flip-blue":
+    if entry.verb == "stop-source" and state.goal == "switch":
+        return msgspec.structs.replace(state, source_gone=held)
+    if entry.verb == "flip-source":
         return msgspec.structs.replace(state, routed_back=state.routed_back or held)
     if entry.verb == "hold":
         gap = state.hold_until_ms > 0 and not held
@@ -215,8 +229,8 @@ def _resume(state: State, entry: Entry) -> State:
 
 
 def _onward(state: State, entry: Entry) -> State:
-    """Turning back came too late: green may have taken a client's write, so only forward loses nothing."""
-    kept = {name: result for name, result in state.forward.items() if name not in ("flip-green", "release")}
+    """Turning back came too late: the target may have taken a client's write, so only forward loses nothing."""
+    kept = {name: result for name, result in state.forward.items() if name not in ("flip-target", "release")}
     return msgspec.structs.replace(
         state, goal="switch", reason=entry.said, fence=entry.fence, results=kept, forward={}, tries={}
     )
