@@ -67,7 +67,7 @@ def _upgrade(line: Line) -> None:
 def _plan(line: Line) -> None:
     plan = line.must("plan")
     assert {finding["level"] for finding in plan["findings"]} <= {"pass", "warn"}
-    assert plan["blue"]["domains"] == ["lab.test"]
+    assert plan["source"]["domains"] == ["lab.test"]
     path = line.lab / "run" / "plan.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 

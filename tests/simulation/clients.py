@@ -6,8 +6,7 @@ from tests.simulation.clock import Clock
 from tests.simulation.cores import PARTITIONS, CoreTwin, LogTwin
 from tests.simulation.proxies import ProxyTwin
 
-from bmswitch.model.config import Colour
-from bmswitch.model.switch import other
+from bmswitch.model.config import Colour, other
 from bmswitch.model.switch.facts import DEMOTED, RUNNING, SILENT
 
 

@@ -10,7 +10,8 @@ from tests.simulation.cores import CoreTwin
 from tests.simulation.proxies import Order, ProxyTwin
 from tests.simulation.site import LIMITS, Site
 
-from bmswitch.model.switch import Entry, State, Verb, fold, other
+from bmswitch.model.config import other
+from bmswitch.model.switch import Entry, State, Verb, fold
 from bmswitch.model.switch.facts import DEMOTED, RUNNING, SILENT
 
 FORWARD_MS = LIMITS.hold + LIMITS.promote + LIMITS.flip

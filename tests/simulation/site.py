@@ -8,8 +8,8 @@ from tests.simulation.cores import CoreTwin, LogTwin
 from tests.simulation.faults import SAID, Fault, Hand
 from tests.simulation.proxies import ProxyTwin
 
-from bmswitch.model.config import Colour
-from bmswitch.model.switch import Entry, Limits, Phase, Powers, State, other
+from bmswitch.model.config import Colour, other
+from bmswitch.model.switch import Entry, Limits, Phase, Powers, State
 from bmswitch.model.switch.facts import CLONING, RUNNING
 
 LIMITS = Limits(soak=100, restart=4000, latch=3000)

@@ -144,7 +144,7 @@ def green_name(settings: "Config") -> str:
     """Host of green's address: what the operator must type."""
     from urllib.parse import urlsplit  # noqa: PLC0415 - only here
 
-    return urlsplit(settings.green.url).hostname or settings.green.url
+    return urlsplit(settings.target.url).hostname or settings.target.url
 
 
 def _line(entry: "Entry", state: "State") -> str:

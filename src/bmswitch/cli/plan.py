@@ -27,7 +27,7 @@ def plan(
 
 def _show(screen: Console, plan: Plan, path: Path) -> None:
     screen.print(
-        f"[bold]Plan {plan.id}[/]: BlueMind {plan.blue.version} to {plan.green.version or 'a new green'}"
+        f"[bold]Plan {plan.id}[/]: BlueMind {plan.source.version} to {plan.target.version or 'a new green'}"
     )
     _show_sites(screen, plan)
     _show_steps(screen, plan)
@@ -41,12 +41,12 @@ def _show(screen: Console, plan: Plan, path: Path) -> None:
 
 def _show_sites(screen: Console, plan: Plan) -> None:
     rows = table("", "blue", "green")
-    rows.add_row("core", plan.blue.url, plan.green.url)
-    rows.add_row("version", plan.blue.version, plan.green.version or "not there yet")
-    rows.add_row("domains", ", ".join(plan.blue.domains), ", ".join(plan.green.domains) or "-")
-    rows.add_row("servers", _pairs(plan.blue.servers), _pairs(plan.green.servers) or "-")
-    rows.add_row("log", f"{len(plan.blue.topics)} topics, {count(plan.volume.total_records)} records",
-                 f"{len(plan.green.topics)} topics")  # fmt: skip
+    rows.add_row("core", plan.source.url, plan.target.url)
+    rows.add_row("version", plan.source.version, plan.target.version or "not there yet")
+    rows.add_row("domains", ", ".join(plan.source.domains), ", ".join(plan.target.domains) or "-")
+    rows.add_row("servers", _pairs(plan.source.servers), _pairs(plan.target.servers) or "-")
+    rows.add_row("log", f"{len(plan.source.topics)} topics, {count(plan.volume.total_records)} records",
+                 f"{len(plan.target.topics)} topics")  # fmt: skip
     kinds = ", ".join(f"{number} {kind.lower()}" for kind, number in plan.volume.entries.items())
     rows.add_row("directory", kinds or "-", "")
     rows.add_row("bodies", count(plan.volume.bodies), "the same bucket")

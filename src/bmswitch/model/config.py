@@ -9,6 +9,13 @@ from typing import Annotated, Literal
 import msgspec
 
 Colour = Literal["blue", "green"]
+
+
+def other(colour: Colour) -> Colour:
+    """The other side."""
+    return "green" if colour == "blue" else "blue"
+
+
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -196,7 +203,10 @@ class Budgets(Strict, frozen=True):
 
 
 class Config(Strict, frozen=True):
-    """The whole file. `servers` maps each server uid of blue's topology to green's address for it."""
+    """The whole file. `serving` is the side that serves before the switch.
+
+    `servers` maps each server uid of its topology to the other side's address for it.
+    """
 
     version: Literal[1]
     run_dir: str
@@ -208,3 +218,23 @@ class Config(Strict, frozen=True):
     provision: LocalProvision | CommandProvision
     replication: Replication = Replication()
     budgets: Budgets = Budgets()
+    serving: Colour = "blue"
+
+    def site(self, colour: Colour) -> Site:
+        """One side by its colour."""
+        return self.blue if colour == "blue" else self.green
+
+    @property
+    def standby(self) -> Colour:
+        """The side that shall serve when the switch is done."""
+        return other(self.serving)
+
+    @property
+    def source(self) -> Site:
+        """The side that serves: the switch starts from it."""
+        return self.site(self.serving)
+
+    @property
+    def target(self) -> Site:
+        """The side that is its clone."""
+        return self.site(self.standby)

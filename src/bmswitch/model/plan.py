@@ -4,7 +4,9 @@ from enum import StrEnum
 
 import msgspec
 
-SCHEMA = 1
+from bmswitch.model.config import Colour
+
+SCHEMA = 2
 """Version of the plan file; a file of another version is refused."""
 
 
@@ -66,14 +68,15 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole plan file. `created_at` is ISO 8601 in UTC; `config_hash` binds it to one configuration."""
+    """The whole plan file. `serving` is the colour of the source. `created_at` is ISO 8601 in UTC; `config_hash` binds it to one configuration."""
 
     schema: int
     id: str
     created_at: str
     config_hash: str
-    blue: Fingerprint
-    green: Fingerprint
+    source: Fingerprint
+    target: Fingerprint
+    serving: Colour
     volume: Volume
     steps: list[Step]
     findings: list[Finding]

@@ -228,7 +228,7 @@ def _point_of_no_return() -> RefusedError:
 
 
 def _start(config: Config, plan: Plan, journal: Journal, nodes: list[ProxyNode]) -> Entry:
-    core = config.blue.core
+    core = config.source.core
     return Entry(
         kind="start",
         fence=_fence(journal, nodes),

@@ -34,7 +34,7 @@ def result_of(state: State) -> SwitchResult:
     breach = state.reason if state.outcome == "switched" else ""
     return SwitchResult(
         outcome=state.outcome,
-        serving={"switched": "green", "aborted": "blue"}.get(state.outcome, "unknown"),
+        serving={"switched": state.target, "aborted": state.source}.get(state.outcome, "unknown"),
         hold_ms=held,
         phases=phases,
         fence=state.fence,

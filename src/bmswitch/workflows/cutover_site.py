@@ -41,16 +41,16 @@ def open_nodes(config: Config) -> list[ProxyNode]:
 @contextlib.contextmanager
 def open_site(config: Config, plan: Plan) -> Iterator[Site]:
     """Cores, proxy nodes and Kafka, closed again at the end."""
-    counts = {name: count for name, count in plan.blue.topics.items() if not name.endswith(CRP)}
+    counts = {name: count for name, count in plan.source.topics.items() if not name.endswith(CRP)}
     with contextlib.ExitStack() as stack:
-        blue = open_core(config, "blue", timeout=_CALL_TIMEOUT)
+        blue = open_core(config, config.serving, timeout=_CALL_TIMEOUT)
         stack.callback(blue.close)
-        green = open_core(config, "green", timeout=_CALL_TIMEOUT)
+        green = open_core(config, config.standby, timeout=_CALL_TIMEOUT)
         stack.callback(green.close)
         nodes = open_nodes(config)
         for node in nodes:
             stack.callback(node.close)
-        kafka = Topics(config.blue.kafka)
+        kafka = Topics(config.source.kafka)
         watch = OrphanWatch(config, plan, kafka)
         pieces = Pieces(
             config=config,
@@ -71,8 +71,8 @@ class OrphanWatch:
     def __init__(self, config: Config, plan: Plan, kafka: Topics) -> None:
         self._config = config
         self._kafka = kafka
-        self._topic = names.orphans(plan.blue.installation_id)
-        self._count = {self._topic: plan.blue.topics.get(self._topic, 0)}
+        self._topic = names.orphans(plan.source.installation_id)
+        self._count = {self._topic: plan.source.topics.get(self._topic, 0)}
         self._at: list[int] | None = None
 
     def since_clone(self) -> list[str]:
@@ -88,7 +88,7 @@ class OrphanWatch:
             self._kafka.lows(self._count)[self._topic],
             self._kafka.ends(self._count)[self._topic],
         )
-        found = changes(self._config.blue.kafka, self._topic, lows, ends, since_ms=since_ms)
+        found = changes(self._config.source.kafka, self._topic, lows, ends, since_ms=since_ms)
         self._at = ends
         return found
 
@@ -96,4 +96,4 @@ class OrphanWatch:
         """From where the gate has read to the given ends: nearly always nothing, and then it costs nothing."""
         if self._at is None or self._topic not in ends:
             return ["the orphans topic was not read by this process"]
-        return changes(self._config.blue.kafka, self._topic, self._at, ends[self._topic], timeout=1.0)
+        return changes(self._config.source.kafka, self._topic, self._at, ends[self._topic], timeout=1.0)

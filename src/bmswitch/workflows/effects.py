@@ -178,7 +178,7 @@ class RealWorld:
 
     def barrier(self, action: Action, _state: State) -> Result:
         """From the source to the target, in every partition of every domain."""
-        domains = self._pieces.plan.blue.domains
+        domains = self._pieces.plan.source.domains
         return effects_core.barrier(self._pieces.source, self._pieces.target, domains, self.deadline(action))
 
     def demote_source(self, action: Action, _state: State) -> Result:
@@ -235,23 +235,23 @@ class RealWorld:
 
     def probe_target(self, _action: Action, _state: State) -> Result:
         """The target accepts an item write."""
-        return effects_core.probe(self._pieces.target, self._pieces.plan.blue.domains[0])
+        return effects_core.probe(self._pieces.target, self._pieces.plan.source.domains[0])
 
     def probe_source(self, _action: Action, _state: State) -> Result:
         """The source accepts an item write."""
-        return effects_core.probe(self._pieces.source, self._pieces.plan.blue.domains[0])
+        return effects_core.probe(self._pieces.source, self._pieces.plan.source.domains[0])
 
     def soak(self, _action: Action, _state: State) -> Result:
         """Every frontend answers as a client expects, for the whole time."""
         config = self._pieces.config
         breaches = soak(
-            self._orders, config.proxies, config.budgets.soak, verify=verification(config.green.tls)
+            self._orders, config.proxies, config.budgets.soak, verify=verification(config.target.tls)
         )
         said = "; ".join(breaches[:_SHOWN])
         return Result(answer="no", said=said) if breaches else Result(answer="yes")
 
     def _command(self, name: str) -> Result:
-        core = self._pieces.config.blue.core
+        core = self._pieces.config.source.core
         command = {"stop": core.stop, "start": core.start, "kick": core.kick}[name]
         if command is None:
             return Result(answer="no", said=f"no {name} command is configured")

@@ -46,19 +46,19 @@ Part = TypeVar("Part")
 
 def gather(config: Config) -> Facts:
     """Everything that the guards look at; a part that does not answer is told, not raised."""
-    blue = _with_settings(side_facts(config, "blue", strict=False), config.blue)
-    green = _with_settings(side_facts(config, "green", strict=False), config.green)
+    blue = _with_settings(side_facts(config, config.serving, strict=False), config.source)
+    green = _with_settings(side_facts(config, config.standby, strict=False), config.target)
     bodies, bucket_error = _attempt(lambda: _count_bodies(config), -1)
     nothing: dict[str, int] = {}
     entries, _ = _attempt(lambda: _entries(config, blue), nothing)
     heartbeat_age, heartbeat_error = _attempt(lambda: _heartbeat_age(config, blue), None)
     sysconf, sysconf_error = _attempt(lambda: _sysconf(config, blue), None)
-    core = config.blue.core
+    core = config.source.core
     return Facts(
         blue=blue,
         green=green,
-        blue_version=config.blue.version,
-        green_version=config.green.version,
+        blue_version=config.source.version,
+        green_version=config.target.version,
         server_map=config.servers,
         mode=config.replication.mode,
         bodies=bodies,
@@ -71,7 +71,7 @@ def gather(config: Config) -> Facts:
         heartbeat_age=heartbeat_age,
         heartbeat_error=heartbeat_error,
         clocks=_clocks(config, (blue.core_error, green.core_error, bucket_error)),
-        new_topic_bytes=0 if config.green.kafka.create_topics else NEW_TOPIC_BYTES,
+        new_topic_bytes=0 if config.target.kafka.create_topics else NEW_TOPIC_BYTES,
         has_stop=core.stop is not None,
         has_start=core.start is not None,
         has_kick=core.kick is not None,
@@ -86,7 +86,7 @@ def side_facts(config: Config, colour: Colour, *, strict: bool) -> SideFacts:
         colour: which side.
         strict: raise when a part can not be read, instead of telling it in the facts.
     """
-    site = config.blue if colour == "blue" else config.green
+    site = config.site(colour)
     empty = SideFacts(url=site.url)
     if strict:
         return _with_log(_with_core(empty, config, colour), site)
@@ -162,7 +162,7 @@ def _heartbeat_age(config: Config, blue: SideFacts) -> float | None:
     count = blue.topics.get(topic)
     if not count:
         return None
-    kafka, partition = config.blue.kafka, partition_of(HEARTBEAT, count)
+    kafka, partition = config.source.kafka, partition_of(HEARTBEAT, count)
     topics = Topics(kafka)
     low = topics.lows({topic: count}, _TIMEOUT)[topic][partition]
     end = topics.ends({topic: count}, _TIMEOUT)[topic][partition]
@@ -176,7 +176,7 @@ def _sysconf(config: Config, blue: SideFacts) -> dict[str, str] | None:
     """The harmless keys of blue's system configuration; None when blue is in no state to tell."""
     if blue.state not in _READABLE:
         return None
-    core = open_core(config, "blue", timeout=_TIMEOUT)
+    core = open_core(config, config.serving, timeout=_TIMEOUT)
     try:
         told = core.sysconf()
         return {key: told[key] for key in SYSCONF_KEYS if key in told}
@@ -187,8 +187,8 @@ def _sysconf(config: Config, blue: SideFacts) -> dict[str, str] | None:
 def _clocks(config: Config, errors: tuple[str, str, str]) -> list[ClockFacts]:
     """Both cores' and the bucket's clocks, asked side by side; who did not answer before is not asked again."""
     asked = (
-        ("blue", config.blue.url.rstrip("/") + STATE, config.blue.tls, errors[0]),
-        ("green", config.green.url.rstrip("/") + STATE, config.green.tls, errors[1]),
+        ("blue", config.source.url.rstrip("/") + STATE, config.source.tls, errors[0]),
+        ("green", config.target.url.rstrip("/") + STATE, config.target.tls, errors[1]),
         ("the bucket", config.bucket.endpoint, config.bucket.tls, errors[2]),
     )
 
@@ -223,7 +223,7 @@ def _count_bodies(config: Config) -> int:
 
 def _entries(config: Config, blue: SideFacts) -> dict[str, int]:
     """Directory entries of all domains by kind (`USER`, `GROUP`, ...)."""
-    core = open_core(config, "blue", timeout=_TIMEOUT)
+    core = open_core(config, config.serving, timeout=_TIMEOUT)
     try:
         kinds: Counter[str] = Counter()
         for domain in blue.domains:

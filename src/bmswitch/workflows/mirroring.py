@@ -36,14 +36,16 @@ class Mirroring:
 
     def __init__(self, config: Config, plan: Plan, may_write: Callable[[], bool]) -> None:
         self._config = config
-        self._blue_id = plan.blue.installation_id
-        self._green_id = config.green.installation_id or self._blue_id
-        self._blue, self._green = Topics(config.blue.kafka), Topics(config.green.kafka)
+        self._blue_id = plan.source.installation_id
+        self._green_id = config.target.installation_id or self._blue_id
+        self._blue, self._green = Topics(config.source.kafka), Topics(config.target.kafka)
         self._run_dir = Path(config.run_dir)
         route = _wanted(config, preflight.route(self._blue, self._green, self._blue_id, self._green_id))
         self._cures = pipeline(config, self._blue_id, self._green_id, route.derived_crp)
         orphans = topics.orphans(self._blue_id)
-        preflight.refuse_unmapped_servers(config.blue.kafka, orphans, route.sources[orphans], config.servers)
+        preflight.refuse_unmapped_servers(
+            config.source.kafka, orphans, route.sources[orphans], config.servers
+        )
         place = self._place(route)
         self._green.create(route.targets)
         preflight.refuse_foreign_records(self._green, route.targets, ours=place is not None)
@@ -56,10 +58,10 @@ class Mirroring:
     def _start(
         self, route: preflight.Route, place: state.MirrorState, may_write: Callable[[], bool]
     ) -> MirrorThread:
-        source = KafkaSource(self._config.blue.kafka, place.group, route.sources)
+        source = KafkaSource(self._config.source.kafka, place.group, route.sources)
         try:
             state.save_mirror(self._run_dir, place)
-            sink = KafkaSink(self._config.green.kafka)
+            sink = KafkaSink(self._config.target.kafka)
             quarantine = Quarantine(self._run_dir / FILE)
         except BaseException:
             source.close()
@@ -120,15 +122,15 @@ class Mirroring:
         """
         crp, asked = topics.crp(self._green_id), state.load_clone(self._run_dir)
         off = "parents_first" in self._config.replication.disabled_cures
-        if off or crp not in self.targets or (asked and asked.green_url == self._config.green.url):
+        if off or crp not in self.targets or (asked and asked.green_url == self._config.target.url):
             return 0
         parents = ParentsFirst()
-        for record in read_whole(self._config.green.kafka, crp, self.targets[crp], timeout=_READ_WITHIN):
+        for record in read_whole(self._config.target.kafka, crp, self.targets[crp], timeout=_READ_WITHIN):
             parents(record)
         units = [r for r in parents.presync(self._green_id) if _domain_topic(r) in self.targets]
         self._cures.append(parents)
         self._green.create({record.topic: self.targets[_domain_topic(record)] for record in units})
-        sink = KafkaSink(self._config.green.kafka)
+        sink = KafkaSink(self._config.target.kafka)
         try:
             sink.send(units)
             sink.flush()

@@ -51,14 +51,15 @@ def make_plan(config: Config) -> Plan:
     """
     facts = gather(config)
     if facts.blue.core_error and facts.blue.kafka_error:
-        side_facts(config, "blue", strict=True)
+        side_facts(config, config.serving, strict=True)
     return Plan(
         schema=SCHEMA,
         id=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}",
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         config_hash=config_hash(config),
-        blue=fingerprint(facts.blue),
-        green=fingerprint(facts.green),
+        serving=config.serving,
+        source=fingerprint(facts.blue),
+        target=fingerprint(facts.green),
         volume=_volume(facts),
         steps=list(STEPS),
         findings=[*examine(facts), *disabled_findings(config)],
@@ -136,12 +137,12 @@ def check_fresh(plan: Plan, config: Config) -> None:
         StalePlanError: names every difference.
         BmswitchError: blue can not be read.
     """
-    blue = side_facts(config, "blue", strict=True)
-    found = changes(plan.blue, fingerprint(blue), "blue")
-    green = side_facts(config, "green", strict=False)
-    if green.kafka_cluster_id and green.kafka_cluster_id != plan.green.kafka_cluster_id:
+    source = side_facts(config, config.serving, strict=True)
+    found = changes(plan.source, fingerprint(source), config.serving)
+    target = side_facts(config, config.standby, strict=False)
+    if target.kafka_cluster_id and target.kafka_cluster_id != plan.target.kafka_cluster_id:
         found.append(
-            f"green kafka_cluster_id: was {plan.green.kafka_cluster_id}, is {green.kafka_cluster_id}"
+            f"{config.standby} kafka_cluster_id: was {plan.target.kafka_cluster_id}, is {target.kafka_cluster_id}"
         )
     if found:
         raise StalePlanError(

@@ -313,29 +313,29 @@ def _result(
 
 def open_switch_proof(config: Config, plan: Plan, proof: Proof) -> SwitchProof:
     """The proof of one switch, going on from the last full one."""
-    topics = {name: count for name, count in plan.blue.topics.items() if not name.endswith(CRP)}
-    reader = Topics(config.blue.kafka)
+    topics = {name: count for name, count in plan.source.topics.items() if not name.endswith(CRP)}
+    reader = Topics(config.source.kafka)
     versions = {_version(config, colour) for colour in _COLOURS}
 
     def log(position: Position) -> Log:
         consumer = LogConsumer(
-            config.blue.kafka, f"bmswitch-proof-{plan.id}", partitions=sum(topics.values())
+            config.source.kafka, f"bmswitch-proof-{plan.id}", partitions=sum(topics.values())
         )
         consumer.assign(position)
         return consumer
 
     def barrier() -> float:
-        blue, green = open_core(config, "blue"), open_core(config, "green")
+        blue, green = open_core(config, config.serving), open_core(config, config.standby)
         try:
-            return run_barrier(blue, green, plan.blue.domains, timeout=30.0)
+            return run_barrier(blue, green, plan.source.domains, timeout=30.0)
         finally:
             blue.close()
             green.close()
 
     return SwitchProof(
         SwitchPieces(
-            blue=lambda: open_bulk(config, "blue"),
-            green=lambda: open_bulk(config, "green"),
+            blue=lambda: open_bulk(config, config.serving),
+            green=lambda: open_bulk(config, config.standby),
             log=log,
             position=lambda: reader.ends(topics),
             barrier=barrier,

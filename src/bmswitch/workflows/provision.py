@@ -50,13 +50,13 @@ def run_provision(config: Config, plan: Plan, tell: Callable[[str], None]) -> Pr
     refuse_stops(plan)
     built = _driver(config).build(_request(config, plan))
     tell(f"green was built {built}")
-    green = open_core(config, "green")
-    blue = open_core(config, "blue")
+    green = open_core(config, config.standby)
+    blue = open_core(config, config.serving)
     try:
         checks = [_right_version(green, config), _installed(green), _empty(green, plan)]
         topics, check = _own_kafka(config, plan)
         checks += [check, _bucket(config)]
-        created = ensure_barrier(blue, plan.blue.domains)
+        created = ensure_barrier(blue, plan.source.domains)
         checks.append(f"probe entries for the barrier are on blue ({created} new)")
         return Provisioned(
             built=built,
@@ -80,10 +80,10 @@ def _driver(config: Config) -> Provisioner:
 
 def _request(config: Config, plan: Plan) -> BuildRequest:
     return BuildRequest(
-        green_url=config.green.url,
-        green_version=config.green.version,
-        green_kafka=config.green.kafka.bootstrap,
-        installation_id=config.green.installation_id or plan.blue.installation_id,
+        green_url=config.target.url,
+        green_version=config.target.version,
+        green_kafka=config.target.kafka.bootstrap,
+        installation_id=config.target.installation_id or plan.source.installation_id,
         servers=config.servers,
     )
 
@@ -97,8 +97,8 @@ def _right_version(green: Core, config: Config) -> str:
         reraise=True,
     )
     version = waiting(green.version).software_version
-    if not version.startswith(config.green.version):
-        raise _unfit("green has the wrong version", f"{version}, expected {config.green.version}")
+    if not version.startswith(config.target.version):
+        raise _unfit("green has the wrong version", f"{version}, expected {config.target.version}")
     return f"core answers, BlueMind {version}"
 
 
@@ -121,7 +121,7 @@ def _installed(green: Core) -> str:
 
 def _empty(green: Core, plan: Plan) -> str:
     """Nothing but what a clone of this plan's blue would hold."""
-    foreign = sorted(set(green.domains()) - set(plan.blue.domains))
+    foreign = sorted(set(green.domains()) - set(plan.source.domains))
     if foreign:
         raise _unfit("green is not empty", "domains that blue does not have: " + ", ".join(foreign))
     return "empty"
@@ -129,8 +129,8 @@ def _empty(green: Core, plan: Plan) -> str:
 
 def _own_kafka(config: Config, plan: Plan) -> tuple[dict[str, int], str]:
     """Creates green's topics with blue's numbers of partitions; the creation reads them back."""
-    wanted = {crp(plan.blue.installation_id): _CRP_PARTITIONS} | plan.blue.topics
-    topics = Topics(config.green.kafka)
+    wanted = {crp(plan.source.installation_id): _CRP_PARTITIONS} | plan.source.topics
+    topics = Topics(config.target.kafka)
     made = topics.create(wanted)
     return wanted, f"own Kafka, {len(wanted)} topics with blue's partitions ({len(made)} new)"
 

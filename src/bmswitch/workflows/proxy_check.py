@@ -97,7 +97,7 @@ def look_at(node: AnyNode, config: Config, versions: dict[Colour, str]) -> Look:
             node.frontends,
             versions,
             inspection.mail if inspection else {},
-            verify=verification(config.blue.tls),
+            verify=verification(config.source.tls),
         ),
     )
 

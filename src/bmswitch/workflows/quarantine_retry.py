@@ -72,12 +72,12 @@ class _Again:
 
     def __init__(self, config: Config, plan: Plan, file: Quarantine) -> None:
         self._config, self._file = config, file
-        blue_id = plan.blue.installation_id
-        green_id = config.green.installation_id or blue_id
-        route = preflight.route(Topics(config.blue.kafka), Topics(config.green.kafka), blue_id, green_id)
+        blue_id = plan.source.installation_id
+        green_id = config.target.installation_id or blue_id
+        route = preflight.route(Topics(config.source.kafka), Topics(config.target.kafka), blue_id, green_id)
         _refuse_other_clusters(Path(config.run_dir), route)
         self._chain = Chain(pipeline(config, blue_id, green_id, route.derived_crp))
-        self._sink = KafkaSink(config.green.kafka)
+        self._sink = KafkaSink(config.target.kafka)
 
     def partition(self, wanted: list[Entry]) -> list[Retried]:
         """Tries the entries of one partition in the order of the log."""
@@ -176,13 +176,13 @@ def _item(record: LogRecord) -> _Item:
 
 def _after(config: Config, topic: str, partition: int, offset: int) -> Iterator[LogRecord]:
     """The records of blue's log behind an offset, up to now. Raises UnreachableError at the deadline."""
-    topics = Topics(config.blue.kafka)
+    topics = Topics(config.source.kafka)
     low = topics.lows({topic: partition + 1})[topic][partition]
     ends = topics.ends({topic: partition + 1})[topic]
     end, start = ends[partition], max(low, offset + 1)
     if start >= end:
         return
-    reader = LogConsumer(config.blue.kafka, f"bmswitch-read-{uuid.uuid4().hex}")
+    reader = LogConsumer(config.source.kafka, f"bmswitch-read-{uuid.uuid4().hex}")
     deadline = time.monotonic() + _READ_WITHIN
     try:
         reader.assign({topic: [*ends[:partition], start]})
@@ -219,7 +219,7 @@ def _locked(run_dir: Path) -> Iterator[None]:
 
 
 def _refuse_leading_green(config: Config) -> None:
-    green = open_core(config, "green")
+    green = open_core(config, config.standby)
     try:
         leads = green.state() == RUNNING
     finally:

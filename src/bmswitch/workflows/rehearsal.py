@@ -36,7 +36,7 @@ class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
 
 def rehearse(config: Config, plan: Plan) -> list[Rehearsed]:
     """Every action in order. Nothing is touched, not even read."""
-    core = config.blue.core
+    core = config.source.core
     powers = Powers(stop=core.stop is not None, start=core.start is not None, kick=core.kick is not None)
     entry = Entry(
         kind="start", fence=1, at_ms=1, limits=Limits.of(config.budgets, core.timeout), powers=powers
@@ -63,16 +63,16 @@ def rehearse(config: Config, plan: Plan) -> list[Rehearsed]:
 def effects_of(config: Config, plan: Plan) -> dict[Verb, str]:
     """What each effect does to this site."""
     nodes = ", ".join(node.name for node in config.proxies)
-    blue, green, budgets = config.blue, config.green, config.budgets
+    blue, green, budgets = config.source, config.target, config.budgets
     state = "/api/system/installation/state"
-    domains = len(plan.blue.domains)
+    domains = len(plan.source.domains)
     return {
         "hold": f"{nodes}: hold for {budgets.lease:g} s, renewed, never beyond {budgets.hold:g} s in all",
         "kick": _run(blue.core.kick),
         "drain": f"{nodes}: three looks in a row find no request and no connection on blue",
         "barrier": f"64 nonces in each of {domains} domain(s) to {blue.url}, read back from {green.url}",
         "demote-source": f"PUT {blue.url}{state}/_demote, read back DEMOTED",
-        "settle": f"end offsets of {len(plan.blue.topics)} topics on {blue.kafka.bootstrap} stand still",
+        "settle": f"end offsets of {len(plan.source.topics)} topics on {blue.kafka.bootstrap} stand still",
         "prove": "items touched since the last proof are read on both sides and equal",
         "stop-source": _run(blue.core.stop),
         "promote-target": f"PUT {green.url}{state}/_promote, read back RUNNING",
@@ -92,12 +92,12 @@ def _run(command: list[str] | None) -> str:
 
 
 def _all_well(config: Config, state: State, now: int) -> Observation:
-    colour = "green" if state.was_intended("flip-target") else "blue"
+    colour = state.target if state.was_intended("flip-target") else state.source
     nodes = tuple(
         Node(
             name=node.name,
             seen=True,
-            colour="green" if colour == "green" else "blue",
+            colour=colour,
             hold_until_ms=state.hold_until_ms,
             fence=state.fence,
         )

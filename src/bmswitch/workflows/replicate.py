@@ -76,7 +76,7 @@ def run_replicate(
     """
     run_dir = Path(config.run_dir)
     with Lock(run_dir / "replicate.lock", "replicate"):
-        blue, green = open_core(config, "blue"), open_core(config, "green")
+        blue, green = open_core(config, config.serving), open_core(config, config.standby)
         run = _Run(config, plan, blue=blue, green=green, tell=tell, stop=stop)
         try:
             return run.go(until_caught_up=until_caught_up)
@@ -158,8 +158,8 @@ class _Run:
         self.report("cloning")
         if self._mirror is not None:
             self._mirror.before_clone()
-        blue_id = self._plan.blue.installation_id
-        green_id = self._config.green.installation_id or blue_id
+        blue_id = self._plan.source.installation_id
+        green_id = self._config.target.installation_id or blue_id
         request = CloneRequest(
             source_installation_id=green_id if self._mirror else blue_id,
             target_installation_id=green_id,

@@ -9,7 +9,7 @@ from bmswitch.workflows.config import read_secret
 
 def open_core(config: Config, colour: Colour, *, timeout: float = 5.0) -> Core:
     """The core of one side; `timeout` seconds bound each call."""
-    site = config.blue if colour == "blue" else config.green
+    site = config.site(colour)
     return Core(
         site.url, read_secret(site.token), verify=verification(site.tls), name=colour, timeout=timeout
     )

@@ -77,7 +77,7 @@ def verify(config: Config, plan: Plan, *, options: Options, shown: Shown) -> Out
     Raises:
         BmswitchError: a side, Kafka or the bucket can not be read: then nothing is written.
     """
-    blue, green = open_core(config, "blue"), open_core(config, "green")
+    blue, green = open_core(config, config.serving), open_core(config, config.standby)
     bucket = open_bucket(config.bucket)
     try:
         blue.check_token()
@@ -95,22 +95,22 @@ def verify(config: Config, plan: Plan, *, options: Options, shown: Shown) -> Out
 
 
 def _pieces(config: Config, plan: Plan, blue: Core, green: Core, bodies: Bodies) -> Pieces:
-    topics = {name: count for name, count in plan.blue.topics.items() if not name.endswith(CRP)}
-    reader = Topics(config.blue.kafka)
+    topics = {name: count for name, count in plan.source.topics.items() if not name.endswith(CRP)}
+    reader = Topics(config.source.kafka)
     return Pieces(
-        blue=lambda: open_bulk(config, "blue"),
-        green=lambda: open_bulk(config, "green"),
-        domains=plan.blue.domains,
+        blue=lambda: open_bulk(config, config.serving),
+        green=lambda: open_bulk(config, config.standby),
+        domains=plan.source.domains,
         versions=(blue.version().software_version, green.version().software_version),
         position=lambda: reader.ends(topics),
-        barrier=lambda: run_barrier(blue, green, plan.blue.domains, timeout=60.0),
+        barrier=lambda: run_barrier(blue, green, plan.source.domains, timeout=60.0),
         bodies=bodies,
     )
 
 
 def open_bulk(config: Config, colour: Colour, *, concurrency: int = CONCURRENCY) -> Bulk:
     """Bulk reads of one side."""
-    site = config.blue if colour == "blue" else config.green
+    site = config.site(colour)
     return Bulk(
         site.url,
         read_secret(site.token),

@@ -29,7 +29,7 @@ from bmswitch.model.switch.facts import (
     Verb,
 )
 from bmswitch.model.switch.forward import STEPS, Step, turn_back_because
-from bmswitch.model.switch.state import Entry, State, apply, entry_of, fold, other
+from bmswitch.model.switch.state import Entry, State, apply, entry_of, fold
 
 __all__ = [
     "VERBS",
@@ -50,7 +50,6 @@ __all__ = [
     "fold",
     "may_abort",
     "next_action",
-    "other",
 ]
 
 

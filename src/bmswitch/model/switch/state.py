@@ -5,15 +5,10 @@ from typing import Literal
 
 import msgspec
 
-from bmswitch.model.config import Colour
+from bmswitch.model.config import Colour, other
 from bmswitch.model.switch.facts import Action, Goal, Limits, Move, Outcome, Phase, Powers, Result, Verb
 
 Kind = Literal["start", "phase", "intent", "effect", "abort", "onward", "resume", "end", "note"]
-
-
-def other(colour: Colour) -> Colour:
-    """The other side."""
-    return "green" if colour == "blue" else "blue"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -76,8 +76,8 @@ def gather(
         bucket = pool.submit(_attempt, lambda: _bucket(config), None)
         looked = list(pool.map(read_node, nodes))
         states = [pool.submit(state_of, core) for core in (blue, green)]
-        faults = probe_all(pool, config.proxies, verify=verification(config.blue.tls))
-    core = config.blue.core
+        faults = probe_all(pool, config.proxies, verify=verification(config.source.tls))
+    core = config.source.core
     parked = _attempt(lambda: entries(run_dir / QUARANTINE), list[Parked]())
     return GateFacts(
         now=time.time(),
@@ -115,8 +115,8 @@ def _attempt(read: Callable[[], Part], otherwise: Part) -> tuple[Part, str]:
 def _versions(config: Config, blue: Core, green: Core) -> dict[str, tuple[str, str]]:
     """Per side what is configured and what runs."""
     return {
-        "blue": (config.blue.version, blue.version().software_version),
-        "green": (config.green.version, green.version().software_version),
+        "blue": (config.source.version, blue.version().software_version),
+        "green": (config.target.version, green.version().software_version),
     }
 
 
