@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -21,7 +21,7 @@ from tests.integration.proxy_parts import (
 
 from bmswitch.model.config import Colour
 from bmswitch.model.errors import RefusedError
-from bmswitch.proxy.api import InFlight
+from bmswitch.proxy.api import InFlight, Sessions
 
 
 @pytest.fixture(
@@ -259,3 +259,56 @@ def test_a_killed_proxy_comes_back_with_its_colour_and_its_hold(node: Node) -> N
             return await asyncio.wait_for(asyncio.gather(*work), 2)
 
     assert node.loop.run(scenario()) == ["green"] * 2
+
+
+def test_kept_sessions_are_ended_some_at_a_time_and_their_clients_come_back_to_green(node: Node) -> None:
+    """Five IMAP connections and two websockets stay on blue after the flip; a third websocket begins on green."""
+
+    async def ended(sessions: set[asyncio.Task[bytes]], number: int) -> set[asyncio.Task[bytes]]:
+        while number > 0:
+            done, sessions = await asyncio.wait(sessions, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+            assert 0 < len(done) <= number
+            number -= len(done)
+        return sessions
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+
+        async def call(work: Callable[[], object]) -> object:
+            return await loop.run_in_executor(None, work)
+
+        async with aiohttp.ClientSession() as session:
+            mail = [await asyncio.open_connection(*node.imap.split(":")) for _ in range(5)]
+            for reader, _ in mail:
+                await reader.readline()
+            open_still = {asyncio.create_task(reader.read()) for reader, _ in mail}
+            web = [await session.ws_connect(f"http://{node.http[0]}/socket") for _ in range(2)]
+            await call(lambda: node.flip("green"))
+            fence = node.proxy.read().fence
+            other = await session.ws_connect(f"http://{node.http[0]}/socket")
+            known = 2 if node.driver == "haproxy" else None
+            assert await call(lambda: node.proxy.sessions("blue")) == Sessions(5, 2, known)
+            with pytest.raises(RefusedError):
+                await call(lambda: node.proxy.kick("blue", 5, fence - 1))
+            assert await call(lambda: node.proxy.kick("blue", 2, fence)) == 2
+            open_still = await ended(open_still, 2)
+            assert await call(lambda: node.proxy.sessions("blue")) == Sessions(3, 2, known)
+            assert await call(lambda: node.proxy.kick("blue", 10, fence)) == 3
+            assert await ended(open_still, 3) == set()
+            assert await call(lambda: node.proxy.kick("blue", 10, fence, kind="web")) == 2
+            for link in web:
+                message = await asyncio.wait_for(link.receive(), 5)
+                assert message.type in {
+                    aiohttp.WSMsgType.CLOSE,
+                    aiohttp.WSMsgType.CLOSED,
+                    aiohttp.WSMsgType.ERROR,
+                }
+            assert await greeting(node.imap) == "green"
+            await other.send_str("still there")
+            assert await other.receive_str() == "green still there"
+            for _, writer in mail:
+                writer.close()
+            await asyncio.gather(*(link.close() for link in [*web, other]))
+
+    node.loop.run(scenario())
+    quiet(node, "blue")

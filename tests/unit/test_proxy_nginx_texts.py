@@ -152,10 +152,11 @@ def test_a_connection_is_read_as_the_kernel_tells_it() -> None:
         + socket.inet_aton("127.0.1.1").ljust(16, b"\0")
     )
     rest = struct.pack("=I8xIIIII", 0, 0, 0, 0, 33, 4711)
-    seen = Connection(("127.0.0.1", 1234), ("127.0.1.1", 8080), 4711)
+    seen = Connection(("127.0.0.1", 1234), ("127.0.1.1", 8080), 4711, socket.AF_INET, (plain + rest)[4:52])
     assert parse_connection(socket.AF_INET, plain + rest) == seen
     mapped = [socket.inet_pton(socket.AF_INET6, one) for one in ("::ffff:127.0.0.1", "::ffff:127.0.1.1")]
-    assert parse_connection(socket.AF_INET6, b"\12\1\0\0" + ends + b"".join(mapped) + rest) == seen
+    sixth = parse_connection(socket.AF_INET6, b"\12\1\0\0" + ends + b"".join(mapped) + rest)
+    assert (sixth.local, sixth.remote, sixth.inode) == (seen.local, seen.remote, seen.inode)
 
 
 def test_the_kernel_tells_who_listens_and_who_is_connected() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from bmswitch.model.errors import RefusedError, UnreachableError
-from bmswitch.proxy.api import InFlight, NodeState, ProxyNode, renewed
+from bmswitch.proxy.api import InFlight, NodeState, ProxyNode, Sessions, renewed
 from bmswitch.proxy.twin import Disturbance, TwinNode
 
 
@@ -110,3 +110,13 @@ def test_a_late_hold_of_the_same_run_does_not_cut_its_renewal_short() -> None:
     assert renewed(2_000, 5, held_until_ms=3_000, seen_fence=5) == 3_000
     assert renewed(4_000, 5, held_until_ms=3_000, seen_fence=5) == 4_000
     assert renewed(2_000, 6, held_until_ms=3_000, seen_fence=5) == 2_000
+
+
+def test_sessions_are_ended_at_most_so_many_and_not_by_an_old_fence(node: TwinNode) -> None:
+    node.running["blue"] = InFlight(requests=3, connections=5)
+    assert node.kick("blue", 2, 4) == 2
+    assert node.kick("blue", 10, 4, kind="web") == 3
+    assert node.sessions("blue") == Sessions(mail=3, web=0)
+    with pytest.raises(RefusedError):
+        node.kick("blue", 1, 3)
+    assert node.kick("green", 1, 4) == 0

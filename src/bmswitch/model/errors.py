@@ -17,6 +17,7 @@
     ├── RecordError                  14   a record of the change log is not understood
     ├── CloneError                   15   green's native clone failed, whatever its task says
     ├── LabError                     16   a part of the lab can not be started, stopped or used
+    ├── UnsupportedError             17   this proxy, kernel or version can not do what was asked, ever
     └── InterruptedRunError         130   the operator stopped the command
 
 Exit code 0 is success, 2 is a wrong command line (set by the command-line library), 70 a defect of bmswitch.
@@ -141,6 +142,12 @@ class LabError(BmswitchError):
     """A part of the lab can not be started, stopped or used."""
 
     exit_code = 16
+
+
+class UnsupportedError(BmswitchError):
+    """The proxy, kernel or version can not do what was asked, however often it is asked."""
+
+    exit_code = 17
 
 
 class InterruptedRunError(BmswitchError):

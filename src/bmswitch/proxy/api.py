@@ -18,6 +18,21 @@ class InFlight(msgspec.Struct, frozen=True):
     connections: int
 
 
+Kind = Literal["mail", "web"]
+
+
+class Sessions(msgspec.Struct, frozen=True):
+    """What stays open on one colour: IMAP and SMTP connections; HTTP exchanges, of which `websockets` are upgraded.
+
+    `websockets` is None where the proxy does not tell them from a request that waits for its answer. Once new work goes
+    elsewhere and short requests have ended, all of `web` is websockets and long polls.
+    """
+
+    mail: int
+    web: int
+    websockets: int | None = None
+
+
 class NodeState(msgspec.Struct, frozen=True):
     """One node as it really is now, read from the running proxy.
 
@@ -59,6 +74,20 @@ class ProxyNode(Protocol):
 
     def in_flight(self, colour: Colour) -> InFlight:
         """What still runs on `colour`."""
+
+    def sessions(self, colour: Colour) -> Sessions:
+        """What is still open on `colour`, by kind."""
+
+    def kick(self, colour: Colour, at_most: int, fence: int, *, kind: Kind = "mail") -> int:
+        """Ends up to `at_most` open sessions of one kind on `colour`; returns how many it ended.
+
+        Their clients see a closed connection: no BYE, no close frame. `web` ends websockets before anything else where
+        the proxy knows them; a request that still waits for its answer becomes a 502. So the order is: the mail server
+        and the application end their own sessions, then this, and only after the flip (proxy-cutover.md 8).
+
+        Raises:
+            UnsupportedError: this node can not end a session; it never will.
+        """
 
     def close(self) -> None:
         """Free sockets."""

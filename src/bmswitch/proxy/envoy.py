@@ -12,11 +12,12 @@ import httpx
 import msgspec
 
 from bmswitch.model.config import Colour, EnvoyNode
-from bmswitch.model.errors import RefusedError, UnreachableError
+from bmswitch.model.errors import RefusedError, UnreachableError, UnsupportedError
 from bmswitch.proxy import envoy_admin as admin
-from bmswitch.proxy.api import InFlight, NodeState
+from bmswitch.proxy.api import InFlight, Kind, NodeState, Sessions
 from bmswitch.proxy.envoy_files import GateAnswer
 from bmswitch.proxy.gate_client import ask_gate
+from bmswitch.proxy.sockets import end_connections, listener, resolve
 
 _AGREE_WITHIN: Final = 0.15  # seconds: the gate and Envoy may differ for the time that a file takes
 _LOOK: Final = 0.02
@@ -89,6 +90,45 @@ class EnvoyProxy:
         """
         return admin.in_flight(self._endpoints(), self._node.clusters, self._node.tcp_clusters, colour)
 
+    def sessions(self, colour: Colour) -> Sessions:
+        """Connections and requests on the endpoints of `colour`; Envoy counts websockets for each listener only.
+
+        Raises:
+            UnreachableError: Envoy does not answer.
+        """
+        running = self.in_flight(colour)
+        return Sessions(mail=running.connections, web=running.requests)
+
+    def kick(self, colour: Colour, at_most: int, fence: int, *, kind: Kind = "mail") -> int:
+        """Envoy has no command for it: the kernel resets its connections to `colour`, and Envoy closes the clients'.
+
+        A connection to `colour` that Envoy keeps for later requests counts as a `web` one (`upstream_idle`: 4 s).
+
+        Raises:
+            UnreachableError, UnsupportedError, RefusedError: no answer; Envoy is elsewhere, or not allowed; an old fence.
+        """
+        seen = self._word().fence
+        if fence < seen:
+            raise self._outdated(f"fence {fence} is older than {seen}")
+        pid = listener(self._node.admin)
+        if pid is None:
+            raise UnsupportedError(
+                f"sessions of proxy node {self.name} can be ended on its own machine only",
+                evidence=f"no process that we may look at listens at {self._node.admin}",
+                consequence="kept sessions stay until a server or a client ends them",
+                next_command="run bmswitch as root on the machine of this Envoy",
+            )
+        names = self._node.tcp_clusters if kind == "mail" else self._node.clusters
+        found = self._endpoints()
+        ends = {
+            end
+            for name in names
+            for one in found.get(name, [])
+            if one.colour == colour
+            for end in resolve(one.address)
+        }
+        return end_connections([pid], ends, at_most)
+
     def close(self) -> None:
         """Closes the client of the admin interface."""
         self._admin.close()
@@ -116,16 +156,19 @@ class EnvoyProxy:
             return msgspec.json.decode(text, type=GateAnswer)
         evidence = f"{target}: HTTP {status}: {text.decode(errors='replace')[:200]}"
         if status == 409:
-            raise RefusedError(
-                f"proxy node {self.name} refuses: a newer run has been here",
-                evidence=evidence,
-                next_command="look at `bmswitch status`: another run holds the proxy",
-            )
+            raise self._outdated(evidence)
         raise UnreachableError(
             f"the gate of proxy node {self.name} could not do it",
             evidence=evidence,
             consequence="the node is in an unknown state; a hold that was set ends by itself",
             next_command=f"read the log of the gate at {self._node.gate}",
+        )
+
+    def _outdated(self, evidence: str) -> RefusedError:
+        return RefusedError(
+            f"proxy node {self.name} refuses: a newer run has been here",
+            evidence=evidence,
+            next_command="look at `bmswitch status`: another run holds the proxy",
         )
 
     def _ask_envoy(self, path: str) -> bytes:

@@ -11,10 +11,10 @@ import msgspec
 from bmswitch.model.config import Colour, HaproxyNode
 from bmswitch.model.errors import RefusedError, UnknownError, UnreachableError
 from bmswitch.proxy.alone import alone
-from bmswitch.proxy.api import InFlight, NodeState, renewed
+from bmswitch.proxy.api import InFlight, Kind, NodeState, Sessions, renewed
 from bmswitch.proxy.files import replace_file, wall_ms
 from bmswitch.proxy.haproxy_render import map_text
-from bmswitch.proxy.haproxy_socket import CutMap, MasterSocket, read_map_file
+from bmswitch.proxy.haproxy_socket import CutMap, MasterSocket, Stream, read_map_file
 from bmswitch.proxy.layout import HOLD_CAP_MS
 
 
@@ -83,16 +83,41 @@ class HaproxyProxy:
         Raises:
             UnreachableError, UnknownError: no answer, or a backend that HAProxy does not know.
         """
-        sessions = self._master.sessions()
+        found = self._master.sessions()
         http, tcp = self._node.backends.get(colour, []), self._node.tcp_backends.get(colour, [])
-        strange = [name for name in [*http, *tcp] if name not in sessions]
+        strange = [name for name in [*http, *tcp] if name not in found]
         if strange:
             raise UnknownError(
                 f"proxy node {self.name} has no backend {strange[0]}",
-                evidence=f"it has {', '.join(sorted(sessions))}",
+                evidence=f"it has {', '.join(sorted(found))}",
                 next_command="correct `backends` and `tcp_backends` of this node in the configuration",
             )
-        return InFlight(sum(sessions[name] for name in http), sum(sessions[name] for name in tcp))
+        return InFlight(sum(found[name] for name in http), sum(found[name] for name in tcp))
+
+    def sessions(self, colour: Colour) -> Sessions:
+        """Connections and requests in the backends of `colour`, and which are websockets, in all workers.
+
+        Raises:
+            UnreachableError, UnknownError: no answer, or a backend that HAProxy does not know.
+        """
+        running = self.in_flight(colour)
+        streams = self._streams(self._node.backends.get(colour, []))
+        tunnels = sum(one.tunnel for one in streams)
+        return Sessions(mail=running.connections, web=running.requests, websockets=tunnels)
+
+    def kick(self, colour: Colour, at_most: int, fence: int, *, kind: Kind = "mail") -> int:
+        """Ends the oldest ones of each worker, websockets first; every one by its own name.
+
+        Not by `shutdown sessions server`, which ends all at once, long polls with them (50 of 50 saw a 502).
+
+        Raises:
+            UnreachableError, UnknownError, RefusedError: no answer, or none that is understood; an old fence.
+        """
+        with alone(self._file, self._timeout):
+            self._refuse_old(fence, read_map_file(self._file), f"end {kind} sessions")
+        names = self._node.tcp_backends if kind == "mail" else self._node.backends
+        streams = self._streams(names.get(colour, []))
+        return self._master.shutdown(sorted(streams, key=lambda one: not one.tunnel)[: max(0, at_most)])
 
     def close(self) -> None:
         """Nothing is kept open between calls."""
@@ -101,13 +126,7 @@ class HaproxyProxy:
         """One change under the lock; the fence travels with it, ahead of the effect."""
         with alone(self._file, self._timeout):
             before = read_map_file(self._file)
-            seen = max([before.fence, *(one.fence for one in self._master.maps().values())])
-            if fence < seen:
-                raise RefusedError(
-                    f"proxy node {self.name} refuses to {verb}: a newer run has been here",
-                    evidence=f"fence {fence} is older than {seen}",
-                    next_command="look at `bmswitch status`: another run holds the proxy",
-                )
+            self._refuse_old(fence, before, verb)
             until = before.hold_until_ms if hold_until_ms is None else hold_until_ms
             if verb == "hold":
                 until = renewed(until, fence, held_until_ms=before.hold_until_ms, seen_fence=before.fence)
@@ -118,6 +137,18 @@ class HaproxyProxy:
                 {"fence": str(fence), "active": wanted.active, "hold_until": str(wanted.hold_until_ms)}
             )
             self._confirm(wanted, verb)
+
+    def _refuse_old(self, fence: int, before: CutMap, verb: str) -> None:
+        seen = max([before.fence, *(one.fence for one in self._master.maps().values())])
+        if fence < seen:
+            raise RefusedError(
+                f"proxy node {self.name} refuses to {verb}: a newer run has been here",
+                evidence=f"fence {fence} is older than {seen}",
+                next_command="look at `bmswitch status`: another run holds the proxy",
+            )
+
+    def _streams(self, backends: list[str]) -> list[Stream]:
+        return [one for one in self._master.streams() if one.backend in backends]
 
     def _confirm(self, wanted: CutMap, verb: str) -> None:
         """Reads every worker back; one that a reload has just started may have read the file before the change."""

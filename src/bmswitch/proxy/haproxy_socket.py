@@ -2,8 +2,10 @@
 
 import csv
 import io
+import re
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +13,9 @@ import msgspec
 
 from bmswitch.model.errors import UnknownError, UnreachableError
 
-_LARGEST_ANSWER: Final = 1 << 22
+_LARGEST_ANSWER: Final = 1 << 26  # `show sess` has some 300 bytes for each session
+_AT_ONCE: Final = 64  # commands on one line: HAProxy reads 16 KiB
+_STREAM: Final = re.compile(r"(0x[0-9a-f]+): .*? be=(\S+) .*? rq\[\S*?an=(\w+)h.*? rp\[\S*?an=(\w+)h")
 
 
 class CutMap(msgspec.Struct, frozen=True):
@@ -20,6 +24,21 @@ class CutMap(msgspec.Struct, frozen=True):
     active: str
     hold_until_ms: int
     fence: int
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """One line of `show sess`: a TCP connection or an HTTP exchange. `tunnel`: bytes are only passed on, nothing is awaited."""
+
+    pid: int
+    name: str
+    backend: str
+    tunnel: bool
+
+
+def parse_streams(text: str, pid: int) -> list[Stream]:
+    """The sessions of one worker, the oldest of each thread first. HAProxy looks into a tunnel with no analyser at all."""
+    found = map(_STREAM.match, text.splitlines())
+    return [Stream(pid, one[1], one[2], int(one[3] + one[4], 16) == 0) for one in found if one]
 
 
 def parse_map(pairs: dict[str, str], where: str) -> CutMap:
@@ -133,6 +152,27 @@ class MasterSocket:
             for name, number in current_sessions(self._ask(f"@!{pid} show stat -1 2 -1")).items():
                 total[name] = total.get(name, 0) + number
         return total
+
+    def streams(self) -> list[Stream]:
+        """Every session of every worker.
+
+        Raises:
+            UnreachableError, UnknownError: no answer.
+        """
+        return [one for pid in self.workers() for one in parse_streams(self._ask(f"@!{pid} show sess"), pid)]
+
+    def shutdown(self, streams: Sequence[Stream]) -> int:
+        """Ends these; returns how many were still there.
+
+        Raises:
+            UnreachableError: no answer.
+        """
+        ended = 0
+        for at in range(0, len(streams), _AT_ONCE):
+            some = streams[at : at + _AT_ONCE]
+            answer = self._ask("; ".join(f"@!{one.pid} shutdown session {one.name}" for one in some))
+            ended += len(some) - answer.count("No such session")
+        return ended
 
     def _ask(self, line: str) -> str:
         deadline = time.monotonic() + self._timeout

@@ -13,13 +13,13 @@ import msgspec
 from bmswitch.model.config import Colour, NginxNode
 from bmswitch.model.errors import RefusedError, UnknownError, UnreachableError
 from bmswitch.proxy.alone import alone
-from bmswitch.proxy.api import InFlight, NodeState, renewed
+from bmswitch.proxy.api import InFlight, Kind, NodeState, Sessions, renewed
 from bmswitch.proxy.files import replace_file, wall_ms
 from bmswitch.proxy.layout import HOLD_CAP_MS
 from bmswitch.proxy.nginx_probe import Said, ask_http, ask_tcp
 from bmswitch.proxy.nginx_process import workers
 from bmswitch.proxy.nginx_script import parse_state, state_text
-from bmswitch.proxy.sockets import Endpoint, connections, resolve
+from bmswitch.proxy.sockets import Endpoint, connections, end_connections, resolve
 
 
 class NginxProxy:
@@ -91,6 +91,27 @@ class NginxProxy:
             _count(found, self._node.tcp_backends.get(colour, [])),
         )
 
+    def sessions(self, colour: Colour) -> Sessions:
+        """As `in_flight`: for the kernel a websocket is a connection like another.
+
+        Raises:
+            UnreachableError, UnknownError: nginx does not run, or may not be looked at.
+        """
+        running = self.in_flight(colour)
+        return Sessions(mail=running.connections, web=running.requests)
+
+    def kick(self, colour: Colour, at_most: int, fence: int, *, kind: Kind = "mail") -> int:
+        """By the kernel, as nginx has no command for it: it resets its connections to `colour`, and nginx closes the clients'.
+
+        Raises:
+            UnreachableError, UnknownError, UnsupportedError, RefusedError: no nginx; not allowed; an old fence.
+        """
+        with alone(self._file, self._timeout):
+            self._refuse_old(fence, self._state()[2], f"end {kind} sessions")
+        addresses = self._node.tcp_backends if kind == "mail" else self._node.backends
+        ends = _ends(addresses.get(colour, []))
+        return end_connections(workers(Path(self._node.pid_file)), ends, at_most)
+
     def said(self) -> dict[str, Said]:
         """Each listener's own answer; what it says is not compared with anything.
 
@@ -110,12 +131,7 @@ class NginxProxy:
         """One change under the lock; colour, hold and fence are one line, replaced in one step."""
         with alone(self._file, self._timeout):
             before, until, seen = self._state()
-            if fence < seen:
-                raise RefusedError(
-                    f"proxy node {self.name} refuses to {verb}: a newer run has been here",
-                    evidence=f"fence {fence} is older than {seen}",
-                    next_command="look at `bmswitch status`: another run holds the proxy",
-                )
+            self._refuse_old(fence, seen, verb)
             wanted = colour or before
             held, until = until, until if hold_until_ms is None else max(0, hold_until_ms)
             if verb == "hold":
@@ -136,6 +152,14 @@ class NginxProxy:
                 next_command=f"bmswitch proxy check: does nginx read {self._file}?",
             )
 
+    def _refuse_old(self, fence: int, seen: int, verb: str) -> None:
+        if fence < seen:
+            raise RefusedError(
+                f"proxy node {self.name} refuses to {verb}: a newer run has been here",
+                evidence=f"fence {fence} is older than {seen}",
+                next_command="look at `bmswitch status`: another run holds the proxy",
+            )
+
     def _others(self, colour: Colour, until: int, fence: int) -> dict[str, Said]:
         """Listeners that do not say the same."""
         return {
@@ -153,5 +177,8 @@ class NginxProxy:
 
 
 def _count(found: Counter[Endpoint], addresses: list[str]) -> int:
-    wanted = {end for address in addresses for end in resolve(address)}
-    return sum(found[end] for end in wanted)
+    return sum(found[end] for end in _ends(addresses))
+
+
+def _ends(addresses: list[str]) -> set[Endpoint]:
+    return {end for address in addresses for end in resolve(address)}

@@ -3,6 +3,7 @@
 Asked as `ss` asks (netlink, sock_diag(7)): `/proc/net/tcp` lists ended connections too, and takes ten times as long.
 """
 
+import errno
 import ipaddress
 import os
 import re
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bmswitch.model.config import HostPort
-from bmswitch.model.errors import UnknownError, UnreachableError
+from bmswitch.model.errors import UnknownError, UnreachableError, UnsupportedError
 from bmswitch.proxy.layout import split_address
 
 Endpoint = tuple[str, int]
@@ -33,9 +34,25 @@ _HEADER: Final = struct.Struct("=IHHII")
 _QUESTION: Final = struct.Struct("=BBBBI48s")
 _ANSWER: Final = struct.Struct(">4xHH16s16s")
 _INODE_AT: Final = 68
+_IDENTITY: Final = 48
+_DESTROY: Final = 21
+_ACKNOWLEDGED: Final = 5  # a request with an answer
 _ERROR: Final = 2
 _DONE: Final = 3
 _SOCKET: Final = re.compile(r"socket:\[(\d+)\]")
+
+
+class Connection(msgspec.Struct, frozen=True):
+    """One connection: both ends and the inode by which its process has it open.
+
+    `family` and `identity` are the kernel's own words for it, a cookie included: another connection never has them.
+    """
+
+    local: Endpoint
+    remote: Endpoint
+    inode: int
+    family: int = 0
+    identity: bytes = b""
 
 
 def connections(pids: Iterable[int]) -> Counter[Endpoint]:
@@ -44,8 +61,49 @@ def connections(pids: Iterable[int]) -> Counter[Endpoint]:
     Raises:
         UnknownError: they may not be looked at.
     """
+    return Counter(one.remote for one in open_connections(pids))
+
+
+def open_connections(pids: Iterable[int]) -> Iterator[Connection]:
+    """Connections of these processes, one by one.
+
+    Raises:
+        UnknownError: they may not be looked at.
+    """
     own = {inode for pid in pids for inode in _sockets(pid)}
-    return Counter(one.remote for one in _ask(_BUSY) if one.inode in own)
+    return (one for one in _ask(_BUSY) if one.inode in own)
+
+
+def end_connections(pids: Iterable[int], remotes: set[Endpoint], at_most: int) -> int:
+    """The kernel resets up to `at_most` connections of these processes to `remotes`, as `ss --kill` does; returns how many.
+
+    For proxies that have no command for it. Both ends see an error at once; one that has ended meanwhile does not count.
+
+    Raises:
+        UnsupportedError: this kernel can not, or this user may not.
+        UnknownError: the connections may not be looked at.
+    """
+    chosen = [one for one in open_connections(pids) if one.remote in remotes][: max(0, at_most)]
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _SOCK_DIAG) as link:
+            link.settimeout(1)
+            return sum(_destroy(link, one) for one in chosen)
+    except OSError as error:
+        raise UnsupportedError(
+            "the kernel of this machine ends no connection for us",
+            evidence=str(error),
+            consequence="kept sessions stay until a server or a client ends them",
+            next_command="run bmswitch as root (CAP_NET_ADMIN) there, on a kernel with CONFIG_INET_DIAG_DESTROY",
+        ) from error
+
+
+def _destroy(link: socket.socket, one: Connection) -> bool:
+    question = struct.pack("=BBBBI", one.family, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF) + one.identity
+    link.send(_HEADER.pack(_HEADER.size + len(question), _DESTROY, _ACKNOWLEDGED, 1, 0) + question)
+    (number,) = struct.unpack_from("=i", link.recv(4096), _HEADER.size)
+    if number not in {0, -errno.ENOENT}:
+        raise OSError(-number, os.strerror(-number))
+    return bool(number == 0)
 
 
 def listener(url: str) -> int | None:
@@ -63,14 +121,6 @@ def listener(url: str) -> int | None:
     return None
 
 
-class Connection(msgspec.Struct, frozen=True):
-    """One connection: both ends and the inode by which its process has it open."""
-
-    local: Endpoint
-    remote: Endpoint
-    inode: int
-
-
 def parse_connection(family: int, body: bytes) -> Connection:
     """One `inet_diag_msg` of the kernel."""
     own_port, port, own, other = _ANSWER.unpack_from(body)
@@ -80,6 +130,8 @@ def parse_connection(family: int, body: bytes) -> Connection:
         (_short(ipaddress.ip_address(own[:size])), own_port),
         (_short(ipaddress.ip_address(other[:size])), port),
         inode,
+        family,
+        body[4 : 4 + _IDENTITY],
     )
 
 

@@ -13,11 +13,11 @@ import msgspec
 
 from bmswitch.model.config import Colour
 from bmswitch.model.errors import RefusedError, UnreachableError
-from bmswitch.proxy.api import InFlight, NodeState, renewed
+from bmswitch.proxy.api import InFlight, Kind, NodeState, Sessions, renewed
 from bmswitch.proxy.layout import HOLD_CAP_MS
 
 Answer = TypeVar("Answer")
-Verb = Literal["read", "hold", "flip", "release", "in_flight"]
+Verb = Literal["read", "hold", "flip", "release", "in_flight", "sessions", "kick"]
 _IDLE = InFlight(requests=0, connections=0)
 
 
@@ -86,8 +86,30 @@ class TwinNode:
         """What `running` says."""
         return self._call("in_flight", lambda: self.running.get(colour, _IDLE))
 
+    def sessions(self, colour: Colour) -> Sessions:
+        """What `running` says; a twin does not know websockets."""
+        return self._call("sessions", lambda: self._sessions(colour))
+
+    def kick(self, colour: Colour, at_most: int, fence: int, *, kind: Kind = "mail") -> int:
+        """Takes them out of `running`."""
+        return self._call("kick", lambda: self._kick(colour, at_most, fence, kind))
+
     def close(self) -> None:
         """Nothing to free."""
+
+    def _sessions(self, colour: Colour) -> Sessions:
+        running = self.running.get(colour, _IDLE)
+        return Sessions(mail=running.connections, web=running.requests)
+
+    def _kick(self, colour: Colour, at_most: int, fence: int, kind: Kind) -> int:
+        self._check(fence)
+        open_now = self.running.get(colour, _IDLE)
+        field = "connections" if kind == "mail" else "requests"
+        there: int = getattr(open_now, field)
+        ended = min(at_most, there)
+        self.running[colour] = msgspec.structs.replace(open_now, **{field: there - ended})
+        self.effects.append((self._clock(), f"kick {ended} {kind} {colour}"))
+        return ended
 
     def _state(self) -> NodeState:
         until = self._hold_until if self._clock() < self._hold_until else 0
