@@ -23,6 +23,8 @@ class CoreTwin:
         self.election_ms = 0
         self.leads_at = 0
         self.cut_until = 0
+        self.withheld = False
+        """Its rights to write to the bucket and to its log are withdrawn."""
 
     @property
     def dead(self) -> bool:
@@ -45,7 +47,7 @@ class CoreTwin:
 
     def accepts(self, *, plain: bool) -> bool:
         """Item writes pass on a leader and on a clone; plain stores (passwords) are not fenced at all."""
-        if self.dead or self.state == SILENT:
+        if self.dead or self.state == SILENT or self.withheld:
             return False
         return plain or self.state in (RUNNING, CLONING)
 

@@ -6,7 +6,7 @@ from typing import get_args
 
 from tests.simulation.cores import LINGER_MS, PARTITIONS, CoreTwin
 from tests.simulation.faults import Fault, Kind
-from tests.simulation.invariants import require, routing_before_release
+from tests.simulation.invariants import nothing_is_cut_short, require, routing_before_release
 from tests.simulation.proxies import Order, ProxyTwin
 from tests.simulation.world import World
 
@@ -311,6 +311,25 @@ class SimWorld(World):
             self._answer(verb, _YES if good else Result(answer="unknown", said="the command failed"))
 
         self.clock.after(took + (fault.ms if fault and fate == "slow-answer" else 0), act)
+
+    def _revoke_source(self, verb: Verb, action: Action, state: State) -> None:
+        self._rights(verb, action, state, withheld=True)
+
+    def _restore_source(self, verb: Verb, action: Action, state: State) -> None:
+        self._rights(verb, action, state, withheld=False)
+
+    def _rights(self, verb: Verb, action: Action, state: State, *, withheld: bool) -> None:
+        """Rights are changed where they are kept, whether the core can be reached or not."""
+        source = self.site.source
+
+        def act() -> None:
+            require(2 if withheld else 1, nothing_is_cut_short(self.site, withheld=withheld))
+            source.withheld = withheld
+
+        def read() -> Result:
+            return _YES if source.withheld == withheld else _NO_ANSWER
+
+        self._call(verb, state, self.chance.between(5, 120), act, read, until=action.deadline_ms)
 
     def _soak(self, verb: Verb, _action: Action, state: State) -> None:
         def probed() -> Result:

@@ -112,9 +112,24 @@ def routing_before_release(site: Site, node: ProxyTwin, order: Order) -> str:
     )
 
 
+def nothing_is_cut_short(site: Site, *, withheld: bool) -> str:
+    """2. When the source's rights to write go, nothing that it acknowledged is on its way to its log any more.
+
+    1. They come back only when the target does not lead. (Asked when the change arrives, however late.)
+    """
+    if withheld and (site.source.state == RUNNING or site.log.pending):
+        return "the source's rights are withdrawn while it still writes to its log"
+    return (
+        ""
+        if withheld or not site.target.leads()
+        else "the source has its rights again while the target leads"
+    )
+
+
 _RANK: dict[str, int] = {
     "flip-source": 0,
     "demote-target": 1,
+    "restore-source": 1,
     "stop-source": 1,
     "start-source": 1,
     "probe-source": 1,
@@ -131,6 +146,8 @@ def way_back_in_order(site: Site, entry: Entry, state: State) -> str:
         return f"{entry.verb} on the way back before routing"
     if rank == 2 and state.was_intended("demote-source") and not state.yes("probe-source"):
         return "release on the way back before the source is proven to take writes"
+    if rank == 2 and state.was_intended("revoke-source") and not state.yes("restore-source"):
+        return "release on the way back before the source has its rights again"
     return ""
 
 
@@ -151,6 +168,8 @@ def proof_has_position(site: Site, entry: Entry, state: State) -> str:
 _TRUTH: dict[str, Callable[[Site], bool]] = {
     "demote-source": lambda site: site.source.state in (DEMOTED, SILENT),
     "stop-source": lambda site: site.source.state == SILENT,
+    "revoke-source": lambda site: site.source.withheld,
+    "restore-source": lambda site: not site.source.withheld,
     "promote-target": lambda site: site.target.state == RUNNING,
     "flip-target": lambda site: all(node.colour == other(site.serving) for node in site.nodes),
     "flip-source": lambda site: all(node.colour == site.serving for node in site.nodes),
@@ -197,6 +216,8 @@ def said_is_so(site: Site, state: State) -> str:
     for node in site.nodes:
         if node.colour != side or node.holding():
             return f"said to be on {side}, but {node.name} points at {node.colour} or holds"
+    if core.withheld:
+        return f"said to be on {side}, whose rights to write are withdrawn"
     soaked = state.results.get("soak")
     told = state.reason.startswith("soak") or (soaked is not None and soaked.at_ms <= core.died_at)
     return (

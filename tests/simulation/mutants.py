@@ -54,9 +54,9 @@ def _patched(module: object, name: str, value: object) -> Switch:
     return Switch(decide=decide)
 
 
-def _flip_before_the_barrier() -> Switch:
-    steps = [step for step in forward.STEPS if step is not forward.flip]
-    steps.insert(steps.index(forward.barrier), forward.flip)
+def _before_the_barrier(early: Step) -> Switch:
+    steps = [step for step in forward.STEPS if step is not early]
+    steps.insert(steps.index(forward.barrier), early)
     return Switch(decide=lambda state, seen: next_action(state, seen, tuple(steps)))
 
 
@@ -189,6 +189,12 @@ def _gives_up(state: State, seen: Observation) -> Action | None:
     return back._routing(state, seen)
 
 
+def _does_not_wait_for_a_late_withdrawal(state: State, seen: Observation) -> Action | None:
+    """Rights are given back at once, whatever may still be under way."""
+    hasty = msgspec.structs.replace(state.limits, late=0)
+    return back._source_has_its_rights(msgspec.structs.replace(state, limits=hasty), seen)
+
+
 def _may_always_abort() -> AbstractContextManager[object]:
     return mock.patch.object(simulate, "may_abort", lambda state, _now: state.outcome != "switched")
 
@@ -197,9 +203,12 @@ MUTANTS: dict[str, Mutant] = {
     "skip-the-fence": Mutant((1, 2, 6), _without("fence", "stop_old")),
     "promote-before-the-fence": Mutant((1, 2, 5, 6), _without("fence")),
     "start-source-while-green-may-lead": Mutant(
-        (1, 2), _back(back._renew, back._routing, back._source_is_writable, back._release)
+        (1, 2),
+        _back(
+            back._renew, back._routing, back._source_has_its_rights, back._source_is_writable, back._release
+        ),
     ),
-    "flip-before-the-barrier": Mutant((1, 2, 4), _flip_before_the_barrier()),
+    "flip-before-the-barrier": Mutant((1, 2, 4), _before_the_barrier(forward.flip)),
     "skip-the-kick-and-the-drain": Mutant((1, 2, 6), _without("kick", "drain")),
     "ignore-lease-expiry": Mutant(
         (1, 2), Switch(decide=_never_lapsed), ("freeze-before-effect", "freeze-after-look")
@@ -209,7 +218,14 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "give-up-a-node-that-may-point-at-green": Mutant(
         (2, 5, 7),
-        _back(back._renew, _gives_up, back._target_is_harmless, back._source_is_writable, back._release),
+        _back(
+            back._renew,
+            _gives_up,
+            back._target_is_harmless,
+            back._source_has_its_rights,
+            back._source_is_writable,
+            back._release,
+        ),
         ("node-restarts", "node-unreachable", "node-disagrees"),
     ),
     "hold-beyond-the-budget": Mutant((3,), Switch(decide=_hold_for_ever), ("false-success",)),
@@ -219,14 +235,59 @@ MUTANTS: dict[str, Mutant] = {
     "start-anew-instead-of-resuming": Mutant((1, 2, 4, 7), Switch(opened=_starts_anew)),
     "release-before-write-permission": Mutant(
         (5,),
-        _back(back._renew, back._routing, back._release, back._target_is_harmless, back._source_is_writable),
+        _back(
+            back._renew,
+            back._routing,
+            back._release,
+            back._target_is_harmless,
+            back._source_has_its_rights,
+            back._source_is_writable,
+        ),
     ),
     "write-permission-before-routing": Mutant(
         (5,),
-        _back(back._renew, back._target_is_harmless, back._source_is_writable, back._routing, back._release),
+        _back(
+            back._renew,
+            back._target_is_harmless,
+            back._source_has_its_rights,
+            back._source_is_writable,
+            back._routing,
+            back._release,
+        ),
+    ),
+    "withdraw-rights-before-the-barrier": Mutant((2,), _before_the_barrier(forward.revoke)),
+    "never-give-rights-back": Mutant(
+        (5, 7),
+        _back(back._renew, back._routing, back._target_is_harmless, back._source_is_writable, back._release),
+    ),
+    "give-rights-back-while-the-target-may-lead": Mutant(
+        (1,),
+        _back(
+            back._renew,
+            back._routing,
+            back._source_has_its_rights,
+            back._target_is_harmless,
+            back._source_is_writable,
+            back._release,
+        ),
+    ),
+    "give-rights-back-before-a-late-withdrawal": Mutant(
+        (2, 5, 7),
+        _back(
+            back._renew,
+            back._routing,
+            back._target_is_harmless,
+            _does_not_wait_for_a_late_withdrawal,
+            back._source_is_writable,
+            back._release,
+        ),
+        ("late-effect",),
     ),
     "never-restore-write-permission": Mutant(
-        (5, 7), _back(back._renew, back._routing, back._target_is_harmless, back._release)
+        (5, 7),
+        _back(
+            back._renew, back._routing, back._target_is_harmless, back._source_has_its_rights, back._release
+        ),
     ),
     "skip-the-proof-and-the-barrier": Mutant((6,), _without("barrier", "prove")),
     "proof-that-does-not-wait": Mutant((2, 6), Switch(world=_OldProof)),

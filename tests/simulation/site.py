@@ -35,7 +35,10 @@ class Site:
         self.clients = Clients(clock, self.nodes, self.cores, self.serving)
         self.log = self.clients.log = LogTwin(clock, self.target, self.clients.restored)
         self.powers = Powers(
-            stop=not chance.chance(0.06), start=not chance.chance(0.03), kick=not chance.chance(0.03)
+            stop=not chance.chance(0.06),
+            start=not chance.chance(0.03),
+            kick=not chance.chance(0.03),
+            revoke=not chance.chance(0.1),
         )
         self.clients.forgives_unfenced = not self.powers.stop
         self.barriers = 0

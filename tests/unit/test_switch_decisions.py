@@ -154,6 +154,37 @@ def test_the_way_back_is_routing_then_write_permission_then_release() -> None:
     assert back == ["flip-source", "stop-source", "start-source", "probe-source", "release"]
 
 
+def test_rights_are_withdrawn_after_the_proof_and_the_stop_and_before_the_promotion() -> None:
+    table = Table(Powers(revoke=True))
+    assert table.run().outcome == "switched"
+    assert table.done == [*FORWARD[:8], "revoke-source", *FORWARD[8:]]
+
+
+def test_a_withdrawal_that_is_not_proven_turns_back_and_is_given_back_before_the_core_starts() -> None:
+    table = Table(Powers(revoke=True))
+    table.answers["revoke-source"] = Result(answer="unknown")
+    assert table.run().outcome == "aborted"
+    back = [verb for verb in table.done[table.done.index("revoke-source") + 1 :] if verb != "hold"]
+    assert back == ["flip-source", "restore-source", "start-source", "probe-source", "release"]
+
+
+def test_rights_are_given_back_later_than_a_late_withdrawal_can_arrive() -> None:
+    table = Table(Powers(revoke=True))
+    table.answers["revoke-source"] = Result(answer="unknown")
+    table.run("restore-source")
+    assert table.now - table.state.lost["revoke-source"] >= LIMITS.late
+
+
+def test_rights_that_can_not_be_given_back_keep_the_source_from_serving() -> None:
+    table = Table(Powers(revoke=True))
+    table.answers["promote-target"] = no()
+    table.answers["restore-source"] = no("access denied")
+    state = table.run()
+    assert state.outcome == "unknown"
+    assert "give blue its rights" in state.reason
+    assert "start-source" not in table.done
+
+
 def test_nothing_is_touched_when_the_gate_finds_green_promoted() -> None:
     table = Table()
     table.green = "RUNNING"

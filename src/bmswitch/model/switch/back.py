@@ -97,6 +97,20 @@ def _given_up_ms(state: State, verb: Verb) -> int:
     return max(state.lost.get(verb, 0), state.intended[verb])
 
 
+def _source_has_its_rights(state: State, seen: Observation) -> Action | None:
+    """Rights that may have been withdrawn are given back: later than a late withdrawal can arrive, before the core starts."""
+    if not state.was_intended("revoke-source") or state.yes("restore-source"):
+        return None
+    said = f"give {state.source} its rights to write back"
+    unheard = "revoke-source" in state.lost or state.answer("revoke-source") in ("", "unknown")
+    early = unheard and seen.now_ms - _given_up_ms(state, "revoke-source") < state.limits.late
+    if early or "revoke-source" in seen.running:
+        return wait("aborting", f"{said}: their withdrawal may still be under way")
+    if state.answered("restore-source") and state.tries.get("restore-source", 0) >= MAX_TRIES:
+        return _end_unknown(state, seen, f"{said}: tried {MAX_TRIES} times")
+    return effect(state, seen, "restore-source", "aborting", said)
+
+
 def _source_is_writable(state: State, seen: Observation) -> Action | None:
     """The source is RUNNING and accepted a probe write; a demoted core must be restarted (clone-and-api.md 2.8)."""
     if not state.was_intended("demote-source") or state.yes("probe-source"):
@@ -133,7 +147,14 @@ def _release(state: State, seen: Observation) -> Action | None:
     return effect(state, seen, "release", "aborting", f"let held requests go on to {state.source}")
 
 
-STEPS: tuple[Step, ...] = (_renew, _routing, _target_is_harmless, _source_is_writable, _release)
+STEPS: tuple[Step, ...] = (
+    _renew,
+    _routing,
+    _target_is_harmless,
+    _source_has_its_rights,
+    _source_is_writable,
+    _release,
+)
 
 
 def _finish(state: State, seen: Observation) -> Action:

@@ -20,6 +20,7 @@ Phase = Literal[
     "fence",
     "prove",
     "stop-old",
+    "revoke",
     "promote",
     "flip",
     "release",
@@ -40,6 +41,7 @@ Verb = Literal[
     "settle",
     "prove",
     "stop-source",
+    "revoke-source",
     "promote-target",
     "probe-target",
     "flip-target",
@@ -47,6 +49,7 @@ Verb = Literal[
     "soak",
     "flip-source",
     "demote-target",
+    "restore-source",
     "start-source",
     "probe-source",
 ]
@@ -104,11 +107,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Powers(msgspec.Struct, frozen=True, kw_only=True):
-    """Which of the core's commands the operator has configured for the source."""
+    """What the operator has configured for the source: commands of its core, and how its rights to write are withdrawn."""
 
     stop: bool = True
     start: bool = True
     kick: bool = True
+    revoke: bool = False
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,14 @@ RETRY_MS = 100
 
 Step = Callable[[State, Observation], Action | None]
 
-_MUST_BE_YES: tuple[Verb, ...] = ("barrier", "demote-source", "settle", "prove", "stop-source")
+_MUST_BE_YES: tuple[Verb, ...] = (
+    "barrier",
+    "demote-source",
+    "settle",
+    "prove",
+    "stop-source",
+    "revoke-source",
+)
 
 
 def deadline(state: State, phase: Phase) -> int:
@@ -32,6 +39,7 @@ def deadline(state: State, phase: Phase) -> int:
         "fence": limits.fence,
         "prove": limits.prove,
         "stop-old": limits.restart,
+        "revoke": limits.fence,
         "promote": limits.promote,
         "flip": limits.flip,
         "release": limits.flip,
@@ -198,6 +206,19 @@ def stop_old(state: State, seen: Observation) -> Action | None:
     return effect(state, seen, "stop-source", "stop-old", f"stop {state.source}'s core")
 
 
+def revoke(state: State, seen: Observation) -> Action | None:
+    """The source's rights to write to the bucket and to its log are withdrawn (docs/decisions/0004).
+
+    Not before the proof, which reads the source, nor before its core is stopped, which may still write what it had
+    acknowledged. Not after the promotion: from then on nothing may stand between the target and its clients.
+    """
+    if not state.powers.revoke or state.yes("revoke-source"):
+        return None
+    if not held_everywhere(state, seen):
+        return wait("revoke", f"every node must hold before {state.source}'s rights are withdrawn")
+    return effect(state, seen, "revoke-source", "revoke", f"withdraw {state.source}'s rights to write")
+
+
 def promote(state: State, seen: Observation) -> Action | None:
     """The target leads: state and a probe write are read back."""
     if promoted(state):
@@ -274,6 +295,7 @@ STEPS: tuple[Step, ...] = (
     fence,
     prove,
     stop_old,
+    revoke,
     promote,
     flip,
     release,
