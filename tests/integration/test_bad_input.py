@@ -95,7 +95,7 @@ def test_a_green_that_runs_is_left_alone(line: Line) -> None:
         code, answer = line.run("plan", config=config)
         assert code == 8
         stops = [finding["guard"] for finding in answer["result"]["findings"] if finding["level"] == "stop"]
-        assert "green_is_free" in stops
+        assert "target_is_free" in stops
         _without_stops(_plan_file(config))
         assert "green" in _refused(line, 8, "replicate", config=config)["cause"]
         assert "green" in line.fails(8, "provision", config=config)["cause"]

@@ -4,7 +4,7 @@ from email.utils import formatdate
 
 import pytest
 
-from bmswitch.workflows.clocks import ahead_of
+from bmswitch.workflows.facts.clocks import ahead_of
 
 NOON = 1_700_000_000.0
 

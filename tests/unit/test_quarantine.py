@@ -7,15 +7,17 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.integration.mirror_run import config_for
+from tests.unit.guard_worlds import STATUS, gate
 
 from bmswitch.cli.main import run
 from bmswitch.model.config import Config
 from bmswitch.model.errors import JournalError, RefusedError
+from bmswitch.model.guards.facts import Facts
+from bmswitch.model.guards.quarantine import quarantine as guard
 from bmswitch.model.plan import Level
 from bmswitch.model.records import LogRecord, Operation, RecordKey, encode_key
 from bmswitch.replication.quarantine import Decision, Quarantine, entries, undecided
-from bmswitch.workflows.gate.facts import GateFacts
-from bmswitch.workflows.gate.replication import quarantine as guard
+from bmswitch.workflows.facts.switch import parked_facts
 from bmswitch.workflows.quarantine import accept, listed, show
 from bmswitch.workflows.redacted import redacted
 
@@ -136,11 +138,9 @@ def test_what_is_shown_is_short_and_moves_no_cursor() -> None:
     assert redacted(b"k", None) == ("k", "null")
 
 
-def facts(folder: Path, quarantined: int) -> GateFacts:
-    from tests.unit.test_switch_gate import GOOD, STATUS  # noqa: PLC0415 - only this helper needs it
-
+def facts(folder: Path, quarantined: int) -> Facts:
     status = msgspec.structs.replace(STATUS, quarantined=quarantined)
-    return msgspec.structs.replace(GOOD, status=status, parked=entries(folder / "quarantine.ndjson"))
+    return gate(status=status, parked=parked_facts(folder)[0])
 
 
 def test_the_gate_passes_once_each_record_is_retried_or_accepted(tmp_path: Path) -> None:

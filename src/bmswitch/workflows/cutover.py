@@ -14,6 +14,7 @@ from bmswitch.journal.journal import Journal
 from bmswitch.journal.lock import Lock
 from bmswitch.model.config import Config
 from bmswitch.model.errors import BmswitchError, RefusedError
+from bmswitch.model.guards import ask, refusals
 from bmswitch.model.plan import Finding, Plan
 from bmswitch.model.switch import (
     Action,
@@ -27,10 +28,10 @@ from bmswitch.model.switch import (
     next_action,
 )
 from bmswitch.proxy.api import ProxyNode
-from bmswitch.workflows import gate
 from bmswitch.workflows.cutover_result import SwitchResult, finish
 from bmswitch.workflows.cutover_site import Site, open_site
 from bmswitch.workflows.effects import RealWorld
+from bmswitch.workflows.facts import at_gate
 from bmswitch.workflows.plan import check_fresh, refuse_stops
 from bmswitch.workflows.prove import SwitchProof, open_switch_proof
 from bmswitch.workflows.switch_loop import Book, Tell, run_switch
@@ -114,17 +115,8 @@ def look_only(config: Config, plan: Plan) -> list[Finding]:
 
 def examine(site: Site) -> list[Finding]:
     """Asks every guard now."""
-    pieces = site.pieces
-    return gate.ask(
-        gate.gather(
-            site.config,
-            site.plan,
-            blue=pieces.source,
-            green=pieces.target,
-            nodes=pieces.nodes,
-            orphans=site.orphans_from,
-        )
-    )
+    facts = at_gate(site.config, site.plan, nodes=site.pieces.nodes, orphans=site.orphans_from)
+    return ask(facts, "gate")
 
 
 @contextlib.contextmanager
@@ -168,7 +160,7 @@ def _refresh(proof: SwitchProof, hooks: Hooks) -> None:
 
 
 def _refuse(findings: list[Finding]) -> None:
-    found = gate.refusals(findings)
+    found = refusals(findings)
     if not found:
         return
     first = found[0]

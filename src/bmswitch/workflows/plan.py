@@ -9,11 +9,12 @@ import msgspec
 from bmswitch.files import replace_file
 from bmswitch.model.config import Config
 from bmswitch.model.errors import PlanError, StalePlanError
+from bmswitch.model.guards import ask
+from bmswitch.model.guards.facts import Facts, SideFacts
 from bmswitch.model.plan import SCHEMA, Fingerprint, Plan, Step, Volume, changes
-from bmswitch.model.preflight import Facts, SideFacts, examine
 from bmswitch.workflows.config import config_hash
 from bmswitch.workflows.cures import disabled_findings
-from bmswitch.workflows.facts import gather, side_facts
+from bmswitch.workflows.facts import beforehand, side_facts
 
 STEPS = (
     Step(
@@ -49,8 +50,8 @@ def make_plan(config: Config) -> Plan:
     Raises:
         BmswitchError: when blue can not be read at all, as there is then nothing to plan.
     """
-    facts = gather(config)
-    if facts.blue.core_error and facts.blue.kafka_error:
+    facts = beforehand(config)
+    if facts.source.core_error and facts.source.kafka_error:
         side_facts(config, config.serving, strict=True)
     return Plan(
         schema=SCHEMA,
@@ -58,11 +59,11 @@ def make_plan(config: Config) -> Plan:
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         config_hash=config_hash(config),
         serving=config.serving,
-        source=fingerprint(facts.blue),
-        target=fingerprint(facts.green),
+        source=fingerprint(facts.source),
+        target=fingerprint(facts.target),
         volume=_volume(facts),
         steps=list(STEPS),
-        findings=[*examine(facts), *disabled_findings(config)],
+        findings=[*ask(facts, "plan"), *disabled_findings(config)],
     )
 
 
@@ -172,4 +173,4 @@ class _Versioned(msgspec.Struct):
 
 
 def _volume(facts: Facts) -> Volume:
-    return Volume(records=facts.blue.records, entries=facts.entries, bodies=max(0, facts.bodies))
+    return Volume(records=facts.source.records, entries=facts.entries, bodies=max(0, facts.bucket.bodies))

@@ -10,8 +10,8 @@ from bmswitch.bluemind.client import Core, wait_task
 from bmswitch.kafka.topics import Topics
 from bmswitch.model.config import Config, LocalProvision
 from bmswitch.model.errors import CloneError, RefusedError, UnreachableError
+from bmswitch.model.guards.facts import CLONING, NOT_INSTALLED
 from bmswitch.model.plan import Plan
-from bmswitch.model.preflight import CLONING, NOT_INSTALLED
 from bmswitch.model.topics import crp
 from bmswitch.provision.api import BuildRequest, Provisioner
 from bmswitch.provision.command import CommandProvisioner

@@ -1,0 +1,22 @@
+"""Prevents that a site is switched onto itself, or its log copied onto itself."""
+
+from bmswitch.model.guards.answers import passed, stop
+from bmswitch.model.guards.facts import Facts
+from bmswitch.model.guards.guard import guard
+from bmswitch.model.plan import Finding
+
+
+@guard()
+def two_sites(facts: Facts) -> Finding:
+    """Source and target are two."""
+    source, target = facts.source, facts.target
+    if source.url == target.url:
+        return stop("blue and green are the same core", source.url, "correct blue.url or green.url")
+    same = source.kafka_cluster_id and source.kafka_cluster_id == target.kafka_cluster_id
+    if same and facts.mode == "mirror":
+        return stop(
+            "blue and green use the same Kafka cluster, so there is nothing to mirror to",
+            f"cluster id {source.kafka_cluster_id}",
+            f"give {target.colour} its own Kafka, or say replication.mode: shared",
+        )
+    return passed("blue and green are two sites")

@@ -1,0 +1,186 @@
+"""Loss of data: hazards 1 to 30 of traffic-and-objects.md part C."""
+
+from bmswitch.model.hazards.hazard import Hazard
+
+HAZARDS: tuple[Hazard, ...] = (
+    Hazard(
+        1,
+        "Blue takes writes that green has not applied",
+        "closed",
+        does="phase `hold`, phase `drain`, then phase `barrier`: one nonce for each of 64 partitions of each domain, written on blue, must be readable on green. Phase `fence` waits until blue's log stands still, phase `prove` compares what is left",
+    ),
+    Hazard(
+        2,
+        "Blue commits a write and never logs it (Kafka away, buffer full)",
+        "checked",
+        does="verify reads both sides over REST and finds what the log lacks. Guard `id_sequence_fresh` stops when blue's core does not reach its log. Phase `prove` reads only what the log touched: a write that was lost from the log after the last verify is not found. Blue's core log can not be read from outside: search it for \"Failed to store\"",
+    ),
+    Hazard(
+        3,
+        "Blue's core dies within 250 ms of a write: the record is lost",
+        "checked",
+        does="In a switch blue is stopped last (phase `stop-old`), after phase `barrier` and after phase `fence` has waited out the 250 ms. A crash by itself is found by the next verify only",
+    ),
+    Hazard(
+        4,
+        "A record of the log is on one broker only",
+        "checked",
+        does="Guard `log_copies` warns of one copy and of min.insync.replicas 1, for the topics that exist when the plan is made. Topics that bmswitch makes on green get kafka.replication_factor (default 1). The cluster's nodes topic is not looked at",
+    ),
+    Hazard(
+        5,
+        "BlueMind's own PROMOTE mode leaves partitions behind",
+        "closed",
+        does="Never used: the clone is asked for in TAIL mode (`src/bmswitch/workflows/replicate.py`), and barrier, demotion and promotion are bmswitch's own",
+    ),
+    Hazard(
+        6,
+        "A promotion goes through without leadership",
+        "closed",
+        does="Phase `promote` believes neither the answer nor RUNNING: a probe write must be accepted and shown before phase `flip`. ZooKeeper's latch is not read",
+    ),
+    Hazard(
+        7,
+        "A failed replay says Success and green turns RUNNING",
+        "closed",
+        does="Success and RUNNING before the switch are failures (`src/bmswitch/workflows/clone_watch.py`); guard `target_is_a_clone`, guard `caught_up`, guard `proof`. Jobs that such a green starts are not held back: put no.core.jobs there",
+    ),
+    Hazard(
+        8,
+        "Two leaders at a time",
+        "checked",
+        does="Green is promoted only after blue is read DEMOTED with its farewell in the log and, with core.stop, proven stopped (phase `stop-old`). On the way back blue starts only when green is proven not to lead (`src/bmswitch/model/switch/back.py`). Without core.stop the demotion alone fences (guard `source_can_be_stopped`, guard `source_can_be_stopped`). Revoking blue's Kafka and S3 keys is yours",
+    ),
+    Hazard(
+        9,
+        "A demoted blue still takes writes to what is not fenced",
+        "checked",
+        does="Phase `hold` keeps clients away until phase `stop-old` has stopped blue's core. Who reaches blue's 443 or 8090 past the proxies is not seen: close them by firewall",
+    ),
+    Hazard(
+        10,
+        "SMTP accepted on blue and not yet delivered",
+        "checked",
+        does="Phase `drain` waits until no SMTP session is left on blue at the proxies. Postfix's queue can not be read over REST: empty it before, look at it afterwards",
+    ),
+    Hazard(
+        11,
+        "Green refuses recipients for good while its directory is incomplete",
+        "checked",
+        does="Proxies send nothing to green before phase `flip`; by then guard `proof` and phase `prove` have compared the directory. Mail that reaches green past the proxies is not seen: keep its 25 and 2400 closed",
+    ),
+    Hazard(
+        12,
+        "A mail whose 250 was lost is sent again, and green has no memory of it",
+        "checked",
+        does="Phase `drain` lets sessions at the proxies end, so few answers are lost. LMTP's local memory of duplicates is not copied",
+    ),
+    Hazard(
+        13,
+        "A phone repeats a sent mail (its send ids are local to blue)",
+        "outside",
+        does="The table is not on REST. Phase `drain` lets running requests be answered; a phone that lost the answer all the same sends twice",
+    ),
+    Hazard(
+        14,
+        "Old blue deletes bodies from the shared bucket",
+        "checked",
+        does="Phase `stop-old` ends blue's timers; guard `retention_long` warns of a short retention. Blue's key and the bucket's versioning are not looked at: make the key read only, turn versioning on",
+    ),
+    Hazard(
+        15,
+        "Green's replay deletes documents (photos, icons) from the shared bucket",
+        "outside",
+        does="The clone is asked for without sysconfOverride, so green takes over blue's document bucket and keys. bmswitch itself only reads. Turn versioning on, or give green's core another key",
+    ),
+    Hazard(
+        16,
+        "Green's key is read only after the promotion: deliveries fail",
+        "outside",
+        does="The probe write of phase `promote` is a directory entry and needs no bucket; phase `soak` delivers no mail. Test a PUT with green's key beforehand",
+    ),
+    Hazard(
+        17,
+        "Retention of deleted bodies is 0 or small",
+        "checked",
+        does="Guard `retention_long` warns below 14 days (unset is BlueMind's 90, negative is never). Green's own setting is not read: the clone copies blue's",
+    ),
+    Hazard(
+        18,
+        "A replicated object store lags behind the log",
+        "checked",
+        does="verify wants every guid that a record names in the configured bucket: name the endpoint that green will use. Phase `prove` does not look at bodies again",
+    ),
+    Hazard(
+        19,
+        "Objects are missing on blue already",
+        "checked",
+        does="verify lists each of them as a body missing on both sides. It needs green; before that guard `bucket_readable` counts the bodies, no more",
+    ),
+    Hazard(
+        20,
+        "Types that the log or the clone leaves out (API keys, file hosting, MAPI views, ...)",
+        "checked",
+        does="The proof names what it did not read, each time (`src/bmswitch/parity/tables.py`). Nothing is copied beside the log",
+    ),
+    Hazard(
+        21,
+        "The clone skips records whose folder or owner it does not know",
+        "closed",
+        does="verify compares every entry, container and item, so guard `proof` refuses; records that bmswitch itself can not read are parked and guard `quarantine` refuses",
+    ),
+    Hazard(
+        22,
+        "The clone reads domains, servers, settings and jobs once; later changes are lost",
+        "closed",
+        does="Guard `orphans`, asked again inside phase `fence`, refuses any such record since the clone began. A new domain or server makes the plan stale (`src/bmswitch/workflows/plan.py`)",
+    ),
+    Hazard(
+        23,
+        "A server without address on green: green reconfigures blue's machine",
+        "closed",
+        does="Guard `servers_mapped`; before anything is written the whole orphans topic is searched for servers (`src/bmswitch/replication/preflight.py`); cure `server_addresses`. A network rule that denies green the way to blue's machines is yours",
+    ),
+    Hazard(
+        24,
+        "A public edge in the topology is turned to green when the clone starts",
+        "checked",
+        does="Guard `edge_apart` warns and names it",
+    ),
+    Hazard(
+        25,
+        "Blue's host-specific settings are installed on green",
+        "outside",
+        does="The clone is asked for without sysconfOverride, and the proof names sysconf as not compared. Look through green's settings before the switch",
+    ),
+    Hazard(
+        26,
+        "Ids given by green overlap those of blue's last minute",
+        "checked",
+        does="The clone adds a million by itself; guard `id_sequence_fresh` makes sure that there is a fresh value to add it to. Green's sequence is not on REST",
+    ),
+    Hazard(
+        27,
+        "Compaction runs while the log is replayed",
+        "checked",
+        does="Every record that is there is copied in order (`docs/decisions/0003-the-mirror-copies-it-does-not-fold.md`), and only final states are compared, never counts of events. Body rows that the clone had to invent are not read; the compaction lag is not looked at",
+    ),
+    Hazard(
+        28,
+        "The log is deleted from, or a reader's place expires",
+        "checked",
+        does="Guard `log_settings` stops at any policy but compact, where the broker tells it. The mirror stops at records that are gone before they were read (`src/bmswitch/replication/source.py`). A mirror that stood still until its place expired begins anew; the place of green's own clone is not seen",
+    ),
+    Hazard(
+        29,
+        "A slow batch makes readers rebalance and repeat records",
+        "checked",
+        does="The mirror assigns its partitions itself and is never rebalanced (`src/bmswitch/kafka/consumer.py`). Green's own readers are not seen; phase `barrier` turns back when they are late",
+    ),
+    Hazard(
+        30,
+        "Kafka or ZooKeeper is away at the fence",
+        "closed",
+        does="Guard `orphans` reads blue's Kafka just before; a log that can not be read in phase `fence` turns back. ZooKeeper is not asked: a promotion without it fails the probe write of phase `promote`",
+    ),
+)

@@ -1,0 +1,61 @@
+"""docs/hazards.md, made from the hazards and the guards: `python -m bmswitch.model.hazards.page > docs/hazards.md`."""
+
+import sys
+from collections.abc import Iterator
+
+from bmswitch.model.guards import GUARDS, Guard
+from bmswitch.model.hazards import MEANS, PARTS, Hazard
+
+_HEAD = """# Hazards of a switch, and what bmswitch does about each
+
+<!-- made by: python -m bmswitch.model.hazards.page > docs/hazards.md -->
+
+The 54 hazards are those of traffic-and-objects.md part C. This page is made from the guards (`src/bmswitch/model/guards`, one
+file each) and from the table in `src/bmswitch/model/hazards`; a test holds it up to date and its names to be real.
+
+*Guards* are asked by `bmswitch plan` (p), by `bmswitch cutover` at the last moment before the hold (g), or by both.
+A *cure* is a file in `src/bmswitch/replication/cures`, a *phase* one of the switch (`docs/switch.md`). The guard
+`proof` refuses a switch whose last `bmswitch verify` does not say equal. *Source* is the side that serves, *target* its clone: the switch
+goes both ways.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield _HEAD
+    yield "| state | means | hazards |"
+    yield "| --- | --- | --- |"
+    for state, means in MEANS.items():
+        yield f"| {state} | {means} | {sum(h.state == state for _, part in PARTS for h in part)} |"
+    for title, hazards in PARTS:
+        yield f"\n## {title}\n"
+        yield "| # | hazard | state | guards | what bmswitch does, and what is left to you |"
+        yield "| --- | --- | --- | --- | --- |"
+        for hazard in hazards:
+            yield f"| {hazard.number} | {hazard.what} | {hazard.state} | {_guards(hazard)} | {_text(hazard)} |"
+    yield "\n## Every guard\n"
+    yield "| guard | asked by | is content when |"
+    yield "| --- | --- | --- |"
+    for guard in GUARDS:
+        yield f"| `{guard.name}` | {', '.join(guard.asked)} | {guard.says} |"
+
+
+def _guards(hazard: Hazard) -> str:
+    return ", ".join(f"`{g.name}` ({_moments(g)})" for g in GUARDS if hazard.number in g.hazards)
+
+
+def _moments(guard: Guard) -> str:
+    return "".join(moment[0] for moment in guard.asked)
+
+
+def _text(hazard: Hazard) -> str:
+    left = f" *From outside:* {hazard.why} *You:* {hazard.do}" if hazard.why else ""
+    return (hazard.does + left).strip()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

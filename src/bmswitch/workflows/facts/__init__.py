@@ -1,0 +1,68 @@
+"""Gathers what the guards look at: one small reader for each thing, side by side. A part that does not answer is told."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from bmswitch.kafka.topics import NEW_TOPIC_BYTES
+from bmswitch.model.config import Config
+from bmswitch.model.guards.facts import Facts
+from bmswitch.model.plan import Plan
+from bmswitch.proxy.api import ProxyNode
+from bmswitch.workflows.facts.attempt import attempt
+from bmswitch.workflows.facts.bucket import bucket_facts
+from bmswitch.workflows.facts.clocks import clock_facts
+from bmswitch.workflows.facts.heartbeat import heartbeat_age
+from bmswitch.workflows.facts.nodes import look, node_facts
+from bmswitch.workflows.facts.sides import entry_kinds, side_facts, whole_side
+from bmswitch.workflows.facts.switch import switch_facts
+
+__all__ = ["at_gate", "beforehand", "side_facts"]
+
+_READERS = 32
+
+
+def beforehand(config: Config) -> Facts:
+    """For `plan`: also counts bodies and directory entries, which takes as long as there are many."""
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="facts") as pool:
+        nodes = [pool.submit(node_facts, node) for node in config.proxies]
+        facts = _common(config, pool, count=True)
+        entries, _ = attempt(lambda: entry_kinds(config, facts.source), dict[str, int]())
+        return msgspec.structs.replace(facts, nodes=[node.result() for node in nodes], entries=entries)
+
+
+def at_gate(
+    config: Config, plan: Plan, *, nodes: Sequence[ProxyNode], orphans: Callable[[], list[str]]
+) -> Facts:
+    """For the gate: the same, cheap, and what only the running copy and the open nodes tell."""
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="facts") as pool:
+        looks = [pool.submit(look, node) for node in nodes]
+        switch = switch_facts(config, plan, pool, orphans)
+        facts = _common(config, pool, count=False)
+        return msgspec.structs.replace(
+            facts, now=time.time(), nodes=[one.result() for one in looks], switch=switch
+        )
+
+
+def _common(config: Config, pool: ThreadPoolExecutor, *, count: bool) -> Facts:
+    bucket = pool.submit(bucket_facts, config, count=count)
+    target_read = pool.submit(whole_side, config, config.standby)
+    source, target = whole_side(config, config.serving), target_read.result()
+    age, age_error = attempt(lambda: heartbeat_age(config, source), None)
+    core = config.source.core
+    return Facts(
+        now=time.time(),
+        source=source,
+        target=target,
+        server_map=config.servers,
+        mode=config.replication.mode,
+        bucket=bucket.result(),
+        nodes=[],
+        heartbeat_age=age,
+        heartbeat_error=age_error,
+        clocks=clock_facts(config, pool, source, target, bucket.result()),
+        new_topic_bytes=0 if config.target.kafka.create_topics else NEW_TOPIC_BYTES,
+        missing_commands=[name for name in ("stop", "start", "kick") if getattr(core, name) is None],
+    )

@@ -1,0 +1,51 @@
+"""Reads what is known only once the copy runs: its status, the proof, what was parked, what a client sees now."""
+
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bmswitch.model.config import Config
+from bmswitch.model.guards.facts import ParkedFacts, SwitchFacts
+from bmswitch.model.plan import Plan
+from bmswitch.replication.quarantine import FILE as QUARANTINE
+from bmswitch.replication.quarantine import Entry, entries
+from bmswitch.replication.state import read_status
+from bmswitch.workflows.facts.attempt import attempt
+from bmswitch.workflows.sites import verification
+from bmswitch.workflows.soak import probe_all
+from bmswitch.workflows.verify import load_proof
+
+
+def switch_facts(
+    config: Config, plan: Plan, pool: ThreadPoolExecutor, orphans: Callable[[], list[str]]
+) -> SwitchFacts:
+    """One look; `orphans` reads what a clone has missed in the source's orphans topic."""
+    run_dir = Path(config.run_dir)
+    missed = pool.submit(attempt, orphans, list[str]())
+    faults = probe_all(pool, config.proxies, verify=verification(config.source.tls))
+    parked, parked_error = parked_facts(run_dir)
+    found, orphans_error = missed.result()
+    return SwitchFacts(
+        plan_id=plan.id,
+        max_lag=config.budgets.max_lag,
+        status=read_status(run_dir),
+        proof=load_proof(run_dir),
+        frontend_faults=faults,
+        free_bytes=shutil.disk_usage(run_dir).free,
+        orphans=found,
+        orphans_error=orphans_error,
+        parked=parked,
+        parked_error=parked_error,
+    )
+
+
+def parked_facts(run_dir: Path) -> tuple[list[ParkedFacts], str]:
+    """Every record that could not be understood, and why they can not be read."""
+    found, error = attempt(lambda: entries(run_dir / QUARANTINE), list[Entry]())
+    return [_parked(entry) for entry in found], error
+
+
+def _parked(entry: Entry) -> ParkedFacts:
+    who = entry.decision.who if entry.decision else ""
+    return ParkedFacts(entry.number, entry.parked.reason, entry.state, who)

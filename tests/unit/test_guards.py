@@ -1,0 +1,186 @@
+"""One world for each thing that can be wrong: facts in, the guard that speaks out."""
+
+from pathlib import Path
+
+import pytest
+from tests.unit.guard_worlds import (
+    AT_GATE,
+    GOOD,
+    HEX,
+    LOG,
+    NOW,
+    PROOF,
+    STATUS,
+    TOLD,
+    bucket,
+    facts,
+    gate,
+    gate_target,
+    replace,
+    source,
+    target,
+)
+
+from bmswitch.model import guards
+from bmswitch.model.guards import GUARDS, Facts, Guard, ask, refusals
+from bmswitch.model.guards.facts import RETENTION, BucketFacts, ClockFacts, NodeFacts, ParkedFacts
+from bmswitch.model.plan import Level
+
+BY_NAME = {guard.name: guard for guard in GUARDS}
+FOLDER = Path(guards.__file__).parent
+
+WORLDS = [
+    ("source_serves", Level.stop, source(state="CORE_STATE_DEMOTED")),
+    ("source_serves", Level.unknown, source(core_error="connection refused")),
+    ("target_is_free", Level.stop, target(state="CORE_STATE_RUNNING", domains=["other.test"])),
+    ("target_is_free", Level.stop, target(state="CORE_STATE_UPGRADE")),
+    ("two_sites", Level.stop, target(url="http://blue:8090")),
+    ("two_sites", Level.stop, target(kafka_cluster_id="kafka-blue")),
+    ("logs_readable", Level.unknown, target(kafka_error="timed out")),
+    ("logs_readable", Level.stop, source(topics={})),
+    ("one_topic_a_domain", Level.stop, source(domains=["lab.test", "second.test"])),
+    ("same_partitions", Level.stop, source(topics={f"{HEX}-__orphans__": 64, f"{HEX}-lab.test": 32})),
+    ("servers_mapped", Level.stop, facts(server_map={})),
+    ("servers_mapped", Level.unknown, source(core_error="connection refused", servers={})),
+    ("servers_mapped", Level.unknown, source(state="CORE_STATE_DEMOTED", servers={})),
+    ("one_topic_a_domain", Level.unknown, source(core_error="connection refused", domains=[])),
+    ("same_partitions", Level.unknown, source(kafka_error="timed out", topics={})),
+    ("versions_as_told", Level.unknown, source(core_error="connection refused", version="")),
+    ("servers_mapped", Level.stop, facts(server_map={"bm-master": "10.0.0.1"})),
+    ("versions_as_told", Level.stop, source(version="4.9.0")),
+    ("versions_as_told", Level.stop, target(version="5.2.0")),
+    ("versions_as_told", Level.stop, target(wanted_version="4.9")),
+    ("bucket_readable", Level.unknown, bucket(bodies=-1, error="403")),
+    ("proxies_on_source", Level.stop, facts(nodes=[NodeFacts("edge-1", "green", 0)])),
+    ("proxies_on_source", Level.stop, facts(nodes=[NodeFacts("edge-1", "blue", int(NOW * 1000) + 500)])),
+    ("proxies_on_source", Level.unknown, facts(nodes=[NodeFacts("edge-1", "unknown", 0, "no socket")])),
+    ("source_can_be_stopped", Level.warn, facts(missing_commands=["kick"])),
+    ("ids_well_formed", Level.stop, source(installation_id=f"{GOOD.source.installation_id}\n")),
+    ("ids_well_formed", Level.stop, target(installation_id="00000000-0000-0000-0000-000000000000")),
+    ("ids_well_formed", Level.unknown, source(kafka_error="timed out", installation_id="")),
+    ("id_sequence_fresh", Level.stop, facts(heartbeat_age=None)),
+    ("id_sequence_fresh", Level.stop, facts(heartbeat_age=121.0)),
+    ("id_sequence_fresh", Level.unknown, facts(heartbeat_age=None, heartbeat_error="timed out")),
+    ("log_settings", Level.stop, source(settings={LOG: TOLD | {"cleanup.policy": "compact,delete"}})),
+    ("log_settings", Level.stop, target(settings={LOG: TOLD | {"cleanup.policy": "delete"}})),
+    (
+        "log_settings",
+        Level.stop,
+        target(topics={LOG: 64}, settings={LOG: TOLD | {"max.message.bytes": "1048588"}}),
+    ),
+    ("log_settings", Level.stop, source(settings={LOG: TOLD | {"max.message.bytes": "9000000"}})),
+    ("log_settings", Level.warn, source(settings={}, settings_error="this broker does not tell")),
+    ("log_settings", Level.warn, target(settings_error="this broker does not tell")),
+    ("log_copies", Level.warn, source(copies={LOG: 1})),
+    ("log_copies", Level.warn, source(settings={LOG: TOLD | {"min.insync.replicas": "1"}})),
+    ("log_copies", Level.warn, target(copies={LOG: 1})),
+    ("log_copies", Level.warn, source(copies={}, settings={}, kafka_error="timed out")),
+    ("edge_apart", Level.warn, source(edges=["bm-master"])),
+    ("edge_apart", Level.unknown, source(core_error="connection refused", servers={})),
+    ("bodies_in_bucket", Level.stop, source(sysconf={"archive_kind": "cyrus"})),
+    ("bodies_in_bucket", Level.stop, source(sysconf={})),
+    ("bodies_in_bucket", Level.unknown, source(sysconf=None)),
+    ("retention_long", Level.warn, source(sysconf={"sds_backup_rentention_days": "0"})),
+    ("retention_long", Level.warn, source(sysconf={"sds_backup_rentention_days": "13"})),
+    ("retention_long", Level.warn, source(sysconf={"sds_backup_rentention_days": "a week"})),
+    ("retention_long", Level.unknown, source(sysconf=None, sysconf_error="timed out")),
+    ("clocks_agree", Level.stop, facts(clocks=[ClockFacts("blue", 6.0), ClockFacts("the bucket", -5.0)])),
+    ("clocks_agree", Level.warn, facts(clocks=[ClockFacts("blue", -2.5)])),
+    ("clocks_agree", Level.warn, facts(clocks=[ClockFacts("blue", None), ClockFacts("the bucket", 0.1)])),
+    ("clocks_agree", Level.warn, facts(clocks=[ClockFacts("blue", None, "ConnectError")])),
+    ("mode_supported", Level.stop, facts(mode="shared")),
+    (
+        "retention_long",
+        Level.warn,
+        replace(AT_GATE, target=replace(AT_GATE.target, sysconf={RETENTION: "1"})),
+    ),
+    ("versions_as_told", Level.stop, gate_target(version="5.10.2")),
+    ("versions_as_told", Level.unknown, gate_target(version="", core_error="no answer")),
+    ("target_is_a_clone", Level.stop, gate_target(state="CORE_STATE_RUNNING")),
+    ("target_is_a_clone", Level.unknown, gate_target(state="", core_error="no answer")),
+    ("replicate_runs", Level.unknown, gate(status=None)),
+    ("replicate_runs", Level.stop, gate(status=replace(STATUS, updated_at=NOW - 60))),
+    ("replicate_runs", Level.stop, gate(status=replace(STATUS, plan_id="p0"))),
+    ("caught_up", Level.unknown, gate(status=None)),
+    ("caught_up", Level.stop, gate(status=replace(STATUS, phase="copying"))),
+    ("lag", Level.unknown, gate(status=None)),
+    ("lag", Level.stop, gate(status=replace(STATUS, lag_seconds=2.5))),
+    ("quarantine", Level.unknown, gate(status=None)),
+    ("quarantine", Level.stop, gate(parked=[ParkedFacts(1, "why", "parked")])),
+    ("quarantine", Level.unknown, gate(status=replace(STATUS, quarantined=1))),
+    ("quarantine", Level.unknown, gate(parked_error="damaged")),
+    ("orphans", Level.stop, gate(orphans=["CREATE of domains x"])),
+    ("orphans", Level.unknown, gate(orphans_error="no answer")),
+    ("proof", Level.unknown, gate(proof=None)),
+    ("proof", Level.stop, gate(proof=replace(PROOF, plan_id="p0"))),
+    ("proof", Level.stop, gate(proof=replace(PROOF, verdict="different"))),
+    ("proof", Level.stop, gate(proof=replace(PROOF, verdict="unknown"))),
+    ("frontends", Level.stop, gate(frontend_faults=["n1 imap: refused"])),
+    ("disk", Level.stop, gate(free_bytes=1000)),
+]
+
+
+@pytest.mark.parametrize(("name", "level", "world"), WORLDS)
+def test_guard_speaks(name: str, level: Level, world: Facts) -> None:
+    spoke = BY_NAME[name](world)
+    assert (spoke.guard, spoke.level) == (name, level)
+    assert spoke.cause
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+def test_every_guard_has_a_world_in_which_it_speaks_and_passes_a_good_one(guard: Guard) -> None:
+    assert guard.name in {name for name, _, _ in WORLDS}
+    for moment, world in (("plan", GOOD), ("gate", AT_GATE)):
+        if moment in guard.asked:
+            assert guard(world).level is Level.passed
+
+
+def test_all_of_a_moment_are_asked_in_order() -> None:
+    assert [f.guard for f in ask(GOOD, "plan")] == [g.name for g in GUARDS if "plan" in g.asked]
+    assert [f.guard for f in ask(AT_GATE, "gate")] == [g.name for g in GUARDS if "gate" in g.asked]
+
+
+def test_one_guard_is_one_file_with_one_sentence() -> None:
+    files = {file.stem for file in FOLDER.glob("[a-z]*.py")} - {"answers", "catalogue", "facts", "guard"}
+    assert files == set(BY_NAME)
+    assert all(guard.says.endswith(".") for guard in GUARDS)
+
+
+def test_guards_speak_of_real_colours_in_both_directions() -> None:
+    back = facts(
+        source=replace(GOOD.source, colour="green", core_error="x"),
+        target=replace(GOOD.target, colour="blue", kafka_error="y"),
+        nodes=[NodeFacts("edge-1", "green", 0)],
+    )
+    assert BY_NAME["source_serves"](back).cause == "green's core can not be read"
+    assert BY_NAME["logs_readable"](back).cause == "blue's Kafka can not be read"
+    assert BY_NAME["proxies_on_source"](back).cause == "1 node(s) on green, nothing held"
+
+
+def test_a_warning_lets_go_on_and_unknown_does_not() -> None:
+    assert refusals(ask(replace(AT_GATE, missing_commands=["stop"]), "gate")) == []
+    broken = replace(AT_GATE, bucket=BucketFacts(error="x"))
+    assert [f.guard for f in refusals(ask(broken, "gate"))] == ["bucket_readable"]
+
+
+def test_same_kafka_is_right_in_shared_mode() -> None:
+    world = replace(target(kafka_cluster_id="kafka-blue"), mode="shared")
+    assert BY_NAME["two_sites"](world).level is Level.passed
+
+
+@pytest.mark.parametrize("kept", ["-1", "90", ""])
+def test_bodies_that_stay_long_enough_pass(kept: str) -> None:
+    world = source(sysconf={"archive_kind": "scalityring", "sds_backup_rentention_days": kept})
+    assert BY_NAME["retention_long"](world).level is Level.passed
+    assert BY_NAME["bodies_in_bucket"](world).level is Level.passed
+
+
+def test_topics_on_the_target_are_compared_under_its_own_id() -> None:
+    other = "1" * 32
+    small = {f"{other}-lab.test": TOLD | {"max.message.bytes": "1000"}}
+    world = target(installation_id="bluemind-11111111-1111-1111-1111-111111111111", settings=small)
+    assert BY_NAME["log_settings"](world).level is Level.stop
+
+
+def test_an_edge_that_is_not_mapped_is_not_this_guard_s_business() -> None:
+    assert BY_NAME["edge_apart"](source(edges=["bm-edge"])).level is Level.passed
