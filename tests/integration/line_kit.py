@@ -17,6 +17,7 @@ import httpx
 
 COMMAND = [sys.executable, "-m", "bmswitch"]
 DEADLINE = 120.0
+_BLUE = "127.0.1.1"
 _GREEN = "127.0.2.1"
 _ESTABLISHED = "01"
 
@@ -89,7 +90,7 @@ class Line:
     def core(self, colour: str) -> httpx.Client:
         """REST of one core as its administrator."""
         token = (self.lab / "secrets" / f"{colour}.token").read_text(encoding="utf-8").strip()
-        host = {"blue": "127.0.1.1", "green": _GREEN}[colour]
+        host = {"blue": _BLUE, "green": _GREEN}[colour]
         url = f"http://{host}:{self.state['ports'][f'{colour}_http']}"
         return httpx.Client(base_url=url, headers={"X-BM-ApiKey": token}, timeout=10.0)
 
@@ -271,11 +272,33 @@ def ledger(line: Line) -> list[dict[str, Any]]:
 
 
 def connections(line: Line, name: str) -> int:
-    """Connections that clients have to green now; `name` is a port of the lab, such as `green_imap`."""
-    packed = socket.inet_aton(_GREEN)[::-1].hex().upper()
+    """Connections that clients have to a side now; `name` is a port of the lab, such as `green_imap`."""
+    host = _GREEN if name.startswith("green") else _BLUE
+    packed = socket.inet_aton(host)[::-1].hex().upper()
     wanted = f"{packed}:{line.state['ports'][name]:04X}"
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(row[2] == wanted and row[3] == _ESTABLISHED for row in rows)
+
+
+KEPT = {"idle": 6, "websocket": 5, "longpoll": 5}
+"""Sessions of each kind that the clients keep open."""
+
+
+def kept_sessions_followed(line: Line, summary: dict[str, Any], fenced: float, since: float) -> None:
+    """Every kept session went from blue to green with a word, none was cut, and blue took no write from them after its fence.
+
+    `fenced` is the epoch second at which blue was told to step down, `since` that of the release.
+    """
+    for kind, count in KEPT.items():
+        kept = summary["kept"][kind]
+        assert kept["cut"] == 0, (kind, kept)
+        assert kept["ended"] >= count, (kind, kept)
+        assert kept["on"] == {"green": count}, (kind, kept)
+    rows = [row for row in ledger(line) if row["kind"] in ("append-idle", "create-websocket")]
+    late = [row for row in rows if row["side"] == "blue" and row["sent"] > fenced]
+    assert late == []
+    went_on = {row["kind"] for row in rows if row["side"] == "green" and row["sent"] > since}
+    assert went_on == {"append-idle", "create-websocket"}
 
 
 def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:

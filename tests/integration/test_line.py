@@ -1,13 +1,16 @@
 """The whole line with clients at work: plan, provision, replicate, verify, cutover, each its own process."""
 
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.integration.line_kit import (
+    KEPT,
     Line,
     connections,
+    kept_sessions_followed,
     ledger,
     no_interruption,
     replicating,
@@ -21,7 +24,8 @@ from tests.integration.parts import require_real
 SMALL = ("--users", "12", "--items", "5")
 RATE = 120
 PHASES = ["gate", "hold", "kick", "drain", "barrier", "fence", "prove", "stop-old", "promote", "flip"]
-IDLE_SESSIONS = 6
+POLL = 6.0
+"""A long poll shows its side with its answer, after 5 s at the latest."""
 
 
 def test_a_site_under_load_is_upgraded_and_no_client_notices(tmp_path: Path) -> None:
@@ -56,11 +60,14 @@ def _upgrade(line: Line) -> None:
     wait_for(
         lambda: _since(line, released) >= {"http", "imap", "smtp"}, 20, "writes of every protocol on green"
     )
-    assert connections(line, "green_imap") >= IDLE_SESSIONS
+    wait_for(lambda: _went_on(line, released), 20, "writes on green over every kind of kept session")
+    wait_for(lambda: time.time() > released + POLL, 10, "long polls have shown their side")
+    assert connections(line, "green_imap") >= KEPT["idle"]
+    assert [connections(line, f"blue_{name}") for name in ("http", "imap", "smtp")] == [0, 0, 0]
     summary, checked = verdict(line)
     assert checked["side"] == "green"
     no_interruption(summary, checked)
-    assert summary["requests"]["reconnects"] >= IDLE_SESSIONS
+    kept_sessions_followed(line, summary, _time_of(line, "demote-source", "intent"), released)
     assert summary["longest_pause_ms"] < switched["hold_ms"] + 2000
 
 
@@ -104,8 +111,19 @@ def _cutover(line: Line) -> Any:
 
 def _release_time(line: Line) -> float:
     """Epoch seconds at which the held requests went on."""
-    released = [row for row in line.journal() if row["kind"] == "effect" and row["verb"] == "release"]
-    return float(released[-1]["at_ms"]) / 1000
+    return _time_of(line, "release", "effect")
+
+
+def _time_of(line: Line, verb: str, kind: str) -> float:
+    """Epoch seconds of the last line of this kind about an effect."""
+    rows = [row for row in line.journal() if row["kind"] == kind and row["verb"] == verb]
+    return float(rows[-1]["at_ms"]) / 1000
+
+
+def _went_on(line: Line, released: float) -> bool:
+    """Whether both kinds of kept sessions that write have written on green."""
+    kinds = {row["kind"] for row in ledger(line) if row["side"] == "green" and row["sent"] > released}
+    return kinds >= {"append-idle", "create-websocket"}
 
 
 def _since(line: Line, released: float) -> set[str]:

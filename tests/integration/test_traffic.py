@@ -25,7 +25,7 @@ from bmswitch.lab.traffic.imap_client import ImapClient, open_imap
 from bmswitch.lab.traffic.ledger import read_ledger
 from bmswitch.lab.traffic.run import run
 from bmswitch.lab.traffic.smtp_client import open_smtp
-from bmswitch.lab.traffic.stats import Summary
+from bmswitch.lab.traffic.stats import KeptKind, Summary
 from bmswitch.lab.traffic.wire import CommandRefusedError, EndedError, NoSessionError
 from bmswitch.model import topics
 
@@ -50,6 +50,8 @@ def config_for(
         rate=rate,
         ledger=str(folder / "ledger.ndjson"),
         hold=20.0,
+        websockets=0,  # the tiny site has none
+        long_polls=0,
     )
 
 
@@ -436,5 +438,13 @@ def test_the_stand_in_takes_the_load_and_a_kick(
     assert summary.requests.failed == 0, summary.failures
     assert summary.requests.unknown == 0, summary.failures
     assert summary.requests.reconnects >= 6
+    assert summary.requests.cut == 0
+    wanted: dict[KeptKind, int] = {"idle": 6, "websocket": 5, "longpoll": 5}
+    for kind, count in wanted.items():
+        kept = summary.kept[kind]
+        assert kept.ended >= count, (kind, kept)
+        assert set(kept.on) == {"blue"}, (kind, kept)
+        assert kept.on["blue"] == count or kind == "longpoll", (kind, kept)
+        assert kept.writes > 0 or kind == "longpoll", (kind, kept)
     assert verdict.acknowledged > 50
     assert verdict.clean, verdict

@@ -2,7 +2,7 @@
 
 It stands in for BlueMind and is no mail server. Start-up rule: an empty store is filled from `seed` or `log` and the core
 leads; `bm-core.disabled` refuses; then the files of the etc folder decide (clone-and-api.md 1.5).
-SIGTERM: finish, flush the producer, stop. SIGKILL: what lingers is lost. SIGUSR1: kick kept mail sessions politely.
+SIGTERM: finish, flush the producer, stop. SIGKILL: what lingers is lost. SIGUSR1: end kept sessions politely.
 """
 
 import asyncio
@@ -32,8 +32,11 @@ log = logging.getLogger("bmswitch.lab.core")
 class Fronts(Protocol):
     """IMAP and SMTP in front of the core."""
 
-    def kick(self) -> None:
-        """End kept sessions politely."""
+    def kick_imap(self, at_most: int | None = None) -> None:
+        """End kept IMAP sessions politely."""
+
+    def kick_smtp(self, at_most: int | None = None) -> None:
+        """End kept SMTP sessions politely."""
 
     async def stop(self) -> None:
         """Close listeners and sessions."""
@@ -88,6 +91,18 @@ class Core:
         self.store.close()
         gc.unfreeze()
 
+    async def kick(self) -> None:
+        """End kept sessions politely: those that the kick file names, else all, mail before web."""
+        kind, at_most = _kick_order(self.site.kick_file)
+        if self.fronts is not None and kind in ("", "imap"):
+            self.fronts.kick_imap(at_most)
+        if self.fronts is not None and kind in ("", "smtp"):
+            self.fronts.kick_smtp(at_most)
+        if kind in ("", "websocket"):
+            await self.rest.events.kick(at_most)
+        if kind in ("", "longpoll"):
+            self.rest.polls.kick(at_most)
+
     async def _initialise(self) -> None:
         site, services = self.site, self.services
         wanted = site.seed is not None or site.log is not None
@@ -127,6 +142,16 @@ class Core:
         self.services.installation.heartbeat()
 
 
+def _kick_order(file: Path) -> tuple[str, int | None]:
+    """Kind and number of the sessions to end; the file is used up. Empty and None: all."""
+    try:
+        kind, at_most = file.read_text().split()
+        file.unlink()
+        return kind, int(at_most) or None
+    except (OSError, ValueError):
+        return "", None
+
+
 async def _repeat(period: float, work: Callable[[], Awaitable[None]]) -> None:
     """Call `work` every `period` seconds until cancelled."""
     while True:
@@ -144,7 +169,14 @@ async def serve(site: StandIn) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    loop.add_signal_handler(signal.SIGUSR1, lambda: core.fronts.kick() if core.fronts else None)
+    kicks: set[asyncio.Task[None]] = set()
+
+    def kick() -> None:
+        task = asyncio.ensure_future(core.kick())
+        kicks.add(task)
+        task.add_done_callback(kicks.discard)
+
+    loop.add_signal_handler(signal.SIGUSR1, kick)
     write_private(site.pid_file, str(os.getpid()).encode())
     try:
         await core.start()

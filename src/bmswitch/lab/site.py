@@ -94,6 +94,11 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
         return self.data / "core.pid"
 
     @property
+    def kick_file(self) -> Path:
+        """Which kept sessions SIGUSR1 ends: `imap 100`; all when there is no such file."""
+        return self.data / "kick"
+
+    @property
     def token_path(self) -> Path:
         """`bm-core.tok`: the admin token; absent means not installed."""
         return self.etc / "bm-core.tok"

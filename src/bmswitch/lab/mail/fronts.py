@@ -51,15 +51,19 @@ class Fronts:
         return int(self._server.sockets[0].getsockname()[1])
 
     def kick(self) -> None:
-        """End every session politely and return at once.
+        """End every session politely and return at once; one that does not finish what it does is ended after 5 s."""
+        self.kick_imap()
+        self.kick_smtp()
 
-        IMAP: the running command is finished, then `* BYE` and close; IDLE gets its `* BYE` now. SMTP: 421 and close
-        between transactions. A client that does not finish its command or transaction is ended after 5 s.
-        """
-        for imap in self._imap.sessions:
-            imap.kick()
-        for smtp in self._smtp.sessions:
-            smtp.kick()
+    def kick_imap(self, at_most: int | None = None) -> None:
+        """End IMAP sessions: the running command is finished, then `* BYE` and close; IDLE gets its `* BYE` now."""
+        for session in [one for one in self._imap.sessions if not one.leaving][:at_most]:
+            session.kick()
+
+    def kick_smtp(self, at_most: int | None = None) -> None:
+        """End SMTP sessions: 421 and close, between transactions."""
+        for session in [one for one in self._smtp.sessions if not one.leaving][:at_most]:
+            session.kick()
 
     def sessions(self) -> Sessions:
         """How many sessions are open now."""

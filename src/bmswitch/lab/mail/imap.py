@@ -105,6 +105,11 @@ class ImapSession(IMAP4Server):
         """Whether the client waits in IDLE."""
         return bool(self.parseState == "idle")
 
+    @property
+    def leaving(self) -> bool:
+        """Whether it was told to end."""
+        return self._kicked or self._ended
+
     def kick(self) -> None:
         """Say BYE and close: at once between commands and in IDLE, else after the running command (at most 5 s)."""
         if self._running is None or self.idling:

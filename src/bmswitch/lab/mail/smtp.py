@@ -59,6 +59,15 @@ class SmtpSession(SMTP):
         self._sessions.discard(self)
         super().connection_lost(error)
 
+    @property
+    def leaving(self) -> bool:
+        """Whether it was told to end."""
+        return (
+            self._kicked
+            or not isinstance(self.transport, asyncio.WriteTransport)
+            or self.transport.is_closing()
+        )
+
     def kick(self) -> None:
         """421 and close: now between transactions, else after the running one (at most 5 s)."""
         if self.envelope is None or self.envelope.mail_from is None:

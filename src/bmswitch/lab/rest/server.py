@@ -13,6 +13,10 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from bmswitch.lab.rest import containers, contents, directory, mail, platform, sides
+from bmswitch.lab.rest.eventbus import PATH as EVENTBUS
+from bmswitch.lab.rest.eventbus import Asked, EventBus
+from bmswitch.lab.rest.polls import PATH as POLLS
+from bmswitch.lab.rest.polls import Polls
 from bmswitch.lab.rest.router import VOID, Call, Json, Router
 from bmswitch.lab.services.core_services import Services
 from bmswitch.lab.services.errors import Fault
@@ -53,10 +57,13 @@ class RestServer:
         self._services = services
         self._router = make_router()
         self._runner: web.ServerRunner | None = None
+        self.events = EventBus(services.site.name, self._asked)
+        self.polls = Polls(services.site.name, services.mail, services.state)
         self.port = 0
 
     async def start(self) -> None:
         """Listen. Port 0 takes a free one, then `port` tells which."""
+        self.polls.start()
         site = self._services.site
         server = web.Server(self._handle, request_factory=_request, keepalive_timeout=75, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=_STOP_SECONDS)
@@ -66,38 +73,47 @@ class RestServer:
         self.port = int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Finish what runs, at most 2 s, and close."""
+        """End kept sessions politely, finish what runs, at most 2 s, and close."""
+        self.polls.kick()
+        await self.events.kick()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.rel_url.raw_path
+        if path.startswith(EVENTBUS):
+            return await self.events.serve(request)
+        if path == POLLS:
+            return await self.polls.serve(request)
+        key = request.headers.get(KEY_HEADER) or request.rel_url.query.get("apikey") or ""
+        body = await request.read() if request.can_read_body else b""
+        return await self._call(request.method, path, request.rel_url.raw_query_string, key, body)
+
+    async def _asked(self, asked: Asked) -> tuple[int, bytes]:
+        """A call that came over the event bus: the same routes, rights and fence."""
+        path, _, query = asked.path.partition("?")
+        answer = await self._call(asked.method, path, query, asked.key, bytes(asked.body))
+        body = answer.body if isinstance(answer.body, bytes) else b""
+        return answer.status, body if answer.content_type == "application/json" else b""
+
+    async def _call(self, method: str, path: str, query: str, key: str, body: bytes) -> web.Response:
         try:
-            return await self._answer(request)
+            return await self._answer(method, path, query, key, body)
         except Fault as fault:
             return _fault(fault)
         except (KeyError, sqlite3.Error, ValueError) as error:
-            log.exception("%s %s", request.method, request.rel_url.raw_path)
+            log.exception("%s %s", method, path)
             return _json(_encode(_Error("UNKNOWN", type(error).__name__, "internal error")), 500)
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.rel_url.raw_path
-        found = self._router.find(request.method, path)
+    async def _answer(self, method: str, path: str, query: str, key: str, body: bytes) -> web.Response:
+        found = self._router.find(method, path)
         if found is None:
-            message = f"no route for {request.method} {path}"
+            message = f"no route for {method} {path}"
             return _json(_encode(_UnknownRoute("UNKNOWN", message, [])), 500)
         handler, params = found
-        key = request.headers.get(KEY_HEADER) or request.rel_url.query.get("apikey") or ""
-        body = await request.read() if request.can_read_body else b""
         caller = self._services.accounts.caller(key)
-        call = Call(
-            self._services,
-            params=params,
-            query=request.rel_url.raw_query_string,
-            body=body,
-            caller=caller,
-            key=key,
-        )
+        call = Call(self._services, params=params, query=query, body=body, caller=caller, key=key)
         answer = handler(call)
         if inspect.isawaitable(answer):
             answer = await answer

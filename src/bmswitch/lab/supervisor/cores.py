@@ -60,6 +60,8 @@ done
 """
 
 _KICK = """running || exit 0
+umask 077
+[ $# -lt 2 ] || {{ printf '%s %s\n' "$1" "$2" >{kick}.$$ && mv {kick}.$$ {kick}; }}
 kill -USR1 "$pid"
 """
 
@@ -210,6 +212,7 @@ def _write_scripts(layout: Layout, state: State, colour: Colour) -> None:
     quoted = {
         "site": shlex.quote(str(layout.site_file(colour))),
         "pidfile": shlex.quote(str(layout.core_pid(colour))),
+        "kick": shlex.quote(str(layout.site(colour) / "data" / "kick")),
         "disabled": shlex.quote(str(layout.site(colour) / "etc" / "bm-core.disabled")),
         "log": shlex.quote(str(layout.log(name(colour)))),
         "python": shlex.quote(sys.executable),
@@ -226,7 +229,10 @@ def _write_scripts(layout: Layout, state: State, colour: Colour) -> None:
             _START,
         ),
         "stop-core": (f"Stops {colour}'s core and returns when it is gone.", _STOP),
-        "kick-sessions": (f"Ends the kept mail sessions of {colour} politely; returns at once.", _KICK),
+        "kick-sessions": (
+            f"Ends kept sessions of {colour} politely, all or KIND AT_MOST; returns at once.",
+            _KICK,
+        ),
     }
     for script, (what, body) in bodies.items():
         text = (_HEAD + body).format(what=what, **quoted)

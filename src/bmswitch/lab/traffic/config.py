@@ -6,13 +6,16 @@ import msgspec
 
 from bmswitch.model.config import Count, HostPort, Seconds, Url
 
+Kept = Annotated[int, msgspec.Meta(ge=0, le=100)]
+
 
 class TrafficConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One run. Clients use `http_url`, `imap` and `smtp` (the proxy's frontends) and nothing else.
 
     `core_url` and `token_file` (admin token) only prepare the load users. `rate` is requests a second over all
     protocols. Without `duration` the run lasts until SIGTERM. `hold` is how long a client waits for a greeting or an
-    answer, in seconds. Files with secrets are read, never printed.
+    answer, in seconds. `idle_sessions`, `websockets` and `long_polls` stay open all the time. Files with secrets are read,
+    never printed.
     """
 
     http_url: Url
@@ -29,7 +32,9 @@ class TrafficConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     seed: int = 1
     hold: Seconds = 10.0
     max_outstanding: Count = 5000
-    idle_sessions: Annotated[int, msgspec.Meta(ge=0, le=100)] = 6
+    idle_sessions: Kept = 6
+    websockets: Kept = 5
+    long_polls: Kept = 5
 
 
 def split_host(address: str) -> tuple[str, int]:

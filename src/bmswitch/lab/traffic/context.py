@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 
 from bmswitch.lab.traffic.config import TrafficConfig
@@ -25,7 +26,10 @@ class Write:
 
 
 class Context:
-    """One run. Times given to it are of the monotonic clock, the ledger gets epoch seconds. `tasks`: requests under way."""
+    """One run. Times given to it are of the monotonic clock, the ledger gets epoch seconds. `tasks`: requests under way.
+
+    `ending`: no new ones are begun.
+    """
 
     def __init__(self, config: TrafficConfig, stats: Stats, ledger: Ledger, people: list[Person]) -> None:
         self.config = config
@@ -34,6 +38,7 @@ class Context:
         self.people = people
         self.chance = random.Random(config.seed)  # noqa: S311 - dice of a load, no secret
         self.tasks: set[asyncio.Task[None]] = set()
+        self.ending = False
         self._run = f"{int(stats.started_wall * 1000):x}"
         self._number = 0
 
@@ -45,6 +50,16 @@ class Context:
     def person(self) -> Person:
         """Any load user."""
         return self.chance.choice(self.people)
+
+    async def under_way(self, work: Coroutine[None, None, None]) -> None:
+        """Does the work of a kept session as a request of its own: the load waits for it at its end, and begins no more."""
+        if self.ending:
+            work.close()
+            return
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        await task
 
     def note(self, write: Write, outcome: Outcome, *, side: str = "", reason: str = "") -> None:
         """Write down how a write ended."""

@@ -22,6 +22,7 @@ from bmswitch.lab.traffic.people import Person, people
 from bmswitch.lab.traffic.prepare import prepare
 from bmswitch.lab.traffic.smtp_load import SmtpLoad
 from bmswitch.lab.traffic.stats import Stats, Summary
+from bmswitch.lab.traffic.web_load import WebLoad
 from bmswitch.model.errors import AccessError, LabError, UnreachableError
 
 _TICK_SECONDS = 0.002
@@ -71,12 +72,21 @@ def main(config: TrafficConfig) -> Summary:
 
 async def _run(context: Context, client: HttpClient, stop: asyncio.Event) -> Summary:
     loads = (HttpLoad(context, client), ImapLoad(context), SmtpLoad(context))
-    idle = IdleLoad(context, "imap")
-    background = [asyncio.ensure_future(idle.keep(number)) for number in range(context.config.idle_sessions)]
+    config = context.config
+    idle, web = IdleLoad(context), WebLoad(context, client)
+    kept = (
+        (idle.keep, config.idle_sessions),
+        (web.keep_socket, config.websockets),
+        (web.keep_poll, config.long_polls),
+    )
+    background = [asyncio.ensure_future(keep(number)) for keep, count in kept for number in range(count)]
+    for task in background:
+        task.add_done_callback(lambda done: _report_defect(done, context.stats))
     background.append(asyncio.ensure_future(_show(context)))
     tasks = context.tasks
     try:
         await _send_on_schedule(context, loads, stop)
+        context.ending = True
         context.stats.stop()
         if tasks:
             await asyncio.wait(tasks, timeout=context.config.hold + 1)
@@ -84,8 +94,7 @@ async def _run(context: Context, client: HttpClient, stop: asyncio.Event) -> Sum
         for task in [*background, *tasks]:
             task.cancel()
         await asyncio.gather(*background, *tasks, return_exceptions=True)
-        await asyncio.gather(loads[1].close(), loads[2].close())
-    config = context.config
+        await asyncio.gather(loads[1].close(), loads[2].close(), web.close())
     return context.stats.summary(
         rate=config.rate, writes=context.ledger.counts, idle_sessions=config.idle_sessions
     )

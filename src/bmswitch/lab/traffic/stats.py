@@ -7,6 +7,7 @@ seen. Everything is bounded: latencies in buckets of 2 %, the timeline in its ne
 import math
 import time
 from collections import deque
+from typing import Literal, get_args
 
 import msgspec
 
@@ -56,6 +57,24 @@ class Requests(msgspec.Struct):
     dropped: int = 0
 
 
+KeptKind = Literal["idle", "websocket", "longpoll"]
+
+
+class Kept(msgspec.Struct):
+    """What happened to the sessions of one kind that stay open all the time.
+
+    `ended` sessions were told so by the server (`* BYE`, close code 1001 or 1012, an empty answer), `cut` ones were not.
+    `writes` went through them and were acknowledged. `on` is how many there are on each side now; a long poll shows its side
+    with its answer only.
+    """
+
+    opened: int = 0
+    ended: int = 0
+    cut: int = 0
+    writes: int = 0
+    on: dict[str, int] = {}
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one run, written as `<ledger>.summary.json`.
 
@@ -76,6 +95,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     longest_gap_ms: float
     longest_gap_at: float
     idle_sessions: int
+    kept: dict[KeptKind, Kept]
     notifications: int
     cpu_share: float
     failures: dict[str, int]
@@ -127,6 +147,7 @@ class Stats:
         self.started_wall = time.time()
         self.started = time.monotonic()
         self.notifications = 0
+        self.kept: dict[KeptKind, Kept] = {kind: Kept(on={}) for kind in get_args(KeptKind)}
         self.longest_pause_ms = 0.0
         self.longest_pause_at = 0.0
         self.longest_gap_ms = 0.0
@@ -180,6 +201,21 @@ class Stats:
         self._second(time.monotonic()).failed += 1
         self._reason("load: too many outstanding requests")
 
+    def kept_opened(self, kind: KeptKind, side: str) -> None:
+        """A session that stays open is there."""
+        kept = self.kept[kind]
+        kept.opened += 1
+        kept.on[side] = kept.on.get(side, 0) + 1
+
+    def kept_ended(self, kind: KeptKind, side: str, *, polite: bool) -> None:
+        """It has ended; its client opens it again at once."""
+        kept = self.kept[kind]
+        kept.ended += polite
+        kept.cut += not polite
+        kept.on[side] -= 1
+        self.requests.reconnects += 1
+        self.requests.cut += not polite
+
     def stop(self) -> None:
         """No request is sent any more: silence from now on is no gap."""
         now = time.monotonic()
@@ -220,6 +256,10 @@ class Stats:
             longest_gap_ms=round(self.longest_gap_ms, 2),
             longest_gap_at=round(self.longest_gap_at, 3),
             idle_sessions=idle_sessions,
+            kept={
+                kind: msgspec.structs.replace(kept, on={side: n for side, n in kept.on.items() if n})
+                for kind, kept in self.kept.items()
+            },
             notifications=self.notifications,
             cpu_share=round((time.process_time() - self._cpu) / max(seconds, 0.001), 3),
             failures=dict(self._failures),
