@@ -49,10 +49,13 @@ class EventBus:
     def __init__(self, side: str, ask: Ask) -> None:
         self._side = side
         self._ask = ask
+        self._stopping = False
         self.sessions: Registry[_Session] = Registry()
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """One websocket from handshake to its end."""
+        if self._stopping:
+            return web.Response(status=503)
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT, timeout=_GOODBYE)
         if not socket.can_prepare(request):
             return web.Response(status=400, text='Can "Upgrade" only to "WebSocket".\n')
@@ -65,6 +68,11 @@ class EventBus:
         finally:
             self.sessions.discard(session)
         return socket
+
+    async def stop(self) -> None:
+        """Every session ends now, and no new one begins: the core is about to go."""
+        self._stopping = True
+        await self.kick()
 
     async def kick(self, at_most: int | None = None) -> None:
         """Ends up to `at_most` sessions with close code 1012 (service restart), each after the call that runs on it."""

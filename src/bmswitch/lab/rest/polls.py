@@ -32,6 +32,7 @@ class Polls:
         self._side = side
         self._mail = mail
         self._state = state
+        self._stopping = False
         self.sessions: Registry[asyncio.Future[str]] = Registry()
 
     def start(self) -> None:
@@ -43,12 +44,19 @@ class Polls:
 
         self._state.listen(changed)
 
+    def stop(self) -> None:
+        """Every poll ends now, new ones too: the core is about to go."""
+        self._stopping = True
+        self.kick()
+
     async def serve(self, request: web.BaseRequest) -> web.Response:
         """One poll."""
         heartbeat = await request.text()
         user = await self._user(request.headers.get("Authorization", ""))
         if user is None:
             return self._answer("", 401)
+        if self._stopping:
+            return self._answer(ENDED)
         if not self._state.running:
             await asyncio.sleep(_REFUSED_AFTER)
             return self._answer("", 503)

@@ -74,8 +74,8 @@ class RestServer:
 
     async def stop(self) -> None:
         """End kept sessions politely, finish what runs, at most 2 s, and close."""
-        self.polls.kick()
-        await self.events.kick()
+        self.polls.stop()
+        await self.events.stop()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

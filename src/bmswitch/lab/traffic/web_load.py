@@ -98,6 +98,7 @@ class WebLoad(MailLoad):
             if text == ENDED:
                 stats.kept_ended("longpoll", side, polite=True)
                 side = ""
+                await asyncio.sleep(_ASK_AGAIN)
 
     def count_end(self, *, polite: bool) -> None:
         """Counted where a session is dropped."""
