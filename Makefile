@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help setup demo test test-all lint unit simulation simulate integration schema bench lock clean
+.PHONY: help setup demo test test-all lint unit simulation simulate integration schema docs bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -27,8 +27,8 @@ test-all: test  ## with the longer suites
 	$(PYTEST) -m slow tests
 
 lint: setup  ## style, types, layers
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks scripts
+	$(BIN)/ruff format --check src tests benchmarks scripts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -46,6 +46,9 @@ integration: setup  ## real parts
 
 schema: setup  ## renew the JSON Schema beside the examples
 	$(BIN)/bmswitch config schema --to examples/bmswitch.schema.json
+
+docs: setup  ## renew the table and the picture of docs/switch.md from the code
+	@$(BIN)/python -m scripts.switch_page
 
 bench: setup  ## benchmarks/results/*.json
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

@@ -1,7 +1,7 @@
 """The invariants of `bmswitch.model.switch`, each a small function on the twins' own truth: what is broken, or nothing.
 
 Those of `EACH_EVENT` are asked after every event, those of `EACH_LINE` after every journal line, `BEFORE_EFFECT` when an
-effect begins, and `AT_END` when nothing is under way any more.
+effect begins, and `AT_END` when nothing is under way any more. `guarded` is asked after every decision.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.simulation.proxies import Order, ProxyTwin
 from tests.simulation.site import LIMITS, Site
 
 from bmswitch.model.config import other
-from bmswitch.model.switch import Entry, State, Verb, fold
+from bmswitch.model.switch import TRANSITIONS, Action, Entry, Observation, State, Verb, fold
 from bmswitch.model.switch.facts import DEMOTED, RUNNING, SILENT
 
 FORWARD_MS = LIMITS.hold + LIMITS.promote + LIMITS.flip
@@ -185,6 +185,23 @@ def yes_is_true(site: Site, entry: Entry, state: State) -> str:
         return ""
     true = _TRUTH.get(entry.verb)
     return f"{entry.verb} was called done and is not" if true and not true(site) else ""
+
+
+_GUARDS = {(one.before, one.after): one for one in TRANSITIONS}
+
+
+def guarded(state: State, seen: Observation, action: Action) -> str:
+    """9. What is decided leads where the table allows it, and its guard says yes on its own."""
+    if action.phase == state.phase:
+        return ""
+    known = _GUARDS.get((state.phase, action.phase))
+    if known is None:
+        return f"no transition leads from {state.phase} to {action.phase}"
+    return (
+        ""
+        if known.guard(state, seen)
+        else f"from {state.phase} to {action.phase} although {known.name} does not hold"
+    )
 
 
 def journal_comes_first(site: Site, verb: Verb, last: Entry | None) -> str:

@@ -36,6 +36,9 @@ class Mutant:
     switch: Switch
     shown_by: tuple[Kind, ...] = ()
 
+    def __post_init__(self) -> None:
+        self.switch.table = 9 in self.breaks
+
 
 def _without(*names: str) -> Switch:
     steps = tuple(step for step in forward.STEPS if step.__name__ not in names)
@@ -81,6 +84,15 @@ def _unknown_is_done(state: State, seen: Observation) -> Action:
     """What did not answer is taken for done."""
     believed = {
         verb: msgspec.structs.replace(result, answer="yes") if result.answer == "unknown" else result
+        for verb, result in state.results.items()
+    }
+    return next_action(msgspec.structs.replace(state, results=believed), seen)
+
+
+def _proof_is_yes(state: State, seen: Observation) -> Action:
+    """Whatever the proof says, it is taken for equal."""
+    believed = {
+        verb: msgspec.structs.replace(result, answer="yes") if verb == "prove" else result
         for verb, result in state.results.items()
     }
     return next_action(msgspec.structs.replace(state, results=believed), seen)
@@ -200,6 +212,8 @@ def _may_always_abort() -> AbstractContextManager[object]:
 
 
 MUTANTS: dict[str, Mutant] = {
+    "promote-without-asking-the-proof": Mutant((9,), Switch(decide=_proof_is_yes), ("proof-differs",)),
+    "skip-a-phase": Mutant((9,), _without("barrier")),
     "skip-the-fence": Mutant((1, 2, 6), _without("fence", "stop_old")),
     "promote-before-the-fence": Mutant((1, 2, 5, 6), _without("fence")),
     "start-source-while-green-may-lead": Mutant(

@@ -53,6 +53,8 @@ class Switch:
     world: type[SimWorld] = SimWorld
     fences: bool = True
     opened: Opened = field(default_factory=lambda: opened)
+    table: bool = True
+    """Invariant 9 is asked too. It would hide what else a mutant breaks."""
     around: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
@@ -144,7 +146,7 @@ def live(site: Site, path: Path, switch: Switch, *, fresh: bool, abort: bool) ->
     site.state = book.state
     try:
         switch.opened(book, site, abort)
-        return switch.loop(LastLine(world, path), book, stoppable(switch.decide, world))
+        return switch.loop(LastLine(world, path), book, stoppable(switch, world))
     except (Killed, JournalError):
         state = fold(read_journal(path)[0]) or State()
         require(4, invariants.memory_is_journal(read_journal(path)[0], book.state))
@@ -183,14 +185,18 @@ def teller(site: Site, world: SimWorld) -> Callable[[Entry, State], None]:
     return tell
 
 
-def stoppable(decide: Decide, world: SimWorld) -> Decide:
-    """Ctrl-C turns back where that loses nothing, and is passed over where it would (as the command does)."""
+def stoppable(switch: Switch, world: SimWorld) -> Decide:
+    """Every decision, its transition checked. Ctrl-C turns back where that loses nothing, and is passed over where it would (as the command does)."""
 
     def decided(state: State, seen: Observation) -> Action:
         asked = world.asked_to_stop and state.goal == "switch" and not state.outcome
         if asked and may_abort(state, seen.now_ms):
-            return Action(do="abort", phase="aborting", said="stopped by the operator")
-        return decide(state, seen)
+            action = Action(do="abort", phase="aborting", said="stopped by the operator")
+        else:
+            action = switch.decide(state, seen)
+        if switch.table and not state.outcome:
+            require(9, invariants.guarded(state, seen, action))
+        return action
 
     return decided
 

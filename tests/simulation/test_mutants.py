@@ -33,7 +33,7 @@ def test_a_switch_without_one_safety_is_found(name: str) -> None:
     assert "python -m tests.simulation.replay" in str(error)
 
 
-@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.parametrize("number", range(1, 10))
 def test_every_invariant_has_a_mutant(number: int) -> None:
     assert any(number in mutant.breaks for mutant in MUTANTS.values())
 

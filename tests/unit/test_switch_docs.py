@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from scripts.switch_page import PICTURE, renewed
+from scripts.switch_picture import drawn
 
 from bmswitch.model.guards import asked_at
-from bmswitch.model.switch import Phase
+from bmswitch.model.switch import TRANSITIONS, Phase
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "switch.md").read_text(encoding="utf-8")
 ENDS = {"done", "aborting", "aborted", "unknown"}
@@ -20,3 +22,18 @@ def test_every_phase_has_a_row(phase: str) -> None:
 @pytest.mark.parametrize("guard", [guard.name for guard in asked_at("gate") if "plan" not in guard.asked])
 def test_every_guard_is_named(guard: str) -> None:
     assert guard in PAGE
+
+
+def test_table_and_picture_are_as_the_code_says() -> None:
+    assert renewed(PAGE) == PAGE, "make docs"
+    assert PICTURE.read_text(encoding="utf-8") == drawn(), "make docs"
+
+
+def test_every_phase_is_reached_and_only_the_ends_are_not_left() -> None:
+    phases = set(get_args(Phase))
+    assert {one.after for one in TRANSITIONS} == phases - {"gate"}
+    assert {one.before for one in TRANSITIONS} == phases - {"done", "aborted"}
+
+
+def test_every_guard_says_in_a_sentence_when_it_holds() -> None:
+    assert all(len(one.says) > 20 for one in TRANSITIONS)

@@ -9,7 +9,8 @@ Invariants, checked in every simulation (tests/simulation):
 5. turning back restores routing, write permission and release, in that order, and can itself be interrupted;
 6. parity says *equal* only for a stated position on both sides;
 7. what can not be seen is `unknown`, never failed and never done;
-8. a late message of an older attempt changes nothing: proxies refuse an older fence.
+8. a late message of an older attempt changes nothing: proxies refuse an older fence;
+9. the phase changes only as `transitions.TRANSITIONS` lists, each under its guard.
 """
 
 from collections.abc import Sequence
@@ -30,8 +31,10 @@ from bmswitch.model.switch.facts import (
 )
 from bmswitch.model.switch.forward import STEPS, Step, turn_back_because
 from bmswitch.model.switch.state import Entry, State, apply, entry_of, fold
+from bmswitch.model.switch.transitions import TRANSITIONS, Transition
 
 __all__ = [
+    "TRANSITIONS",
     "VERBS",
     "Action",
     "Answer",
@@ -44,6 +47,7 @@ __all__ = [
     "Powers",
     "Result",
     "State",
+    "Transition",
     "Verb",
     "apply",
     "entry_of",
