@@ -1,5 +1,5 @@
 -- Keeps a request or connection while `hold_until` (epoch milliseconds) lies ahead, but never longer than the cap.
--- The random sleep spreads the release over some 35 ms.
+-- The random sleep spreads the release: over 35 ms.
 local cut = Map.new("/etc/haproxy/bmswitch/cut.map", Map._str)
 local CAP_MS = 10000
 
@@ -16,7 +16,7 @@ local function hold(_)
     if now >= hold_until or now - began >= CAP_MS then
       return
     end
-    core.msleep(math.random(15, 35))
+    core.msleep(math.min(math.random(15, 35), began + CAP_MS - now))
   end
 end
 

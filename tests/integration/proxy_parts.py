@@ -262,7 +262,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_node(
-    driver: Driver, directory: Path, *, keepalive: float = 75.0, idle: float = 4.0
+    driver: Driver, directory: Path, *, keepalive: float = 75.0, idle: float = 4.0, spread: int = 0
 ) -> Iterator[Node]:
     """Two backends and one proxy before them, with two HTTP listeners, one IMAP and one SMTP."""
     loop = Loop()
@@ -273,11 +273,11 @@ def running_node(
     imap, smtp, admin = (f"127.0.0.1:{port}" for port in ports[2:])
     listeners = [Listener("http", one) for one in http] + [Listener("imap", imap), Listener("smtp", smtp)]
     if driver == "envoy":
-        config, processes = _envoy(directory, listeners, servers.backends, admin, idle)
+        config, processes = _envoy(directory, listeners, servers.backends, admin, idle=idle, spread=spread)
     elif driver == "haproxy":
-        config, processes = _haproxy(directory, listeners, servers.backends)
+        config, processes = _haproxy(directory, listeners, servers.backends, spread)
     else:
-        config, processes = _nginx(directory, listeners, servers.backends, admin)
+        config, processes = _nginx(directory, listeners, servers.backends, admin, spread)
     node = Node(
         driver,
         directory,
@@ -304,9 +304,9 @@ def running_node(
 
 
 def _envoy(
-    directory: Path, listeners: list[Listener], backends: Backends, admin: str, idle: float
+    directory: Path, listeners: list[Listener], backends: Backends, admin: str, *, idle: float, spread: int
 ) -> tuple[AnyNode, dict[str, Process]]:
-    render_envoy(directory, listeners, backends, admin=admin, upstream_idle=idle)
+    render_envoy(directory, listeners, backends, admin=admin, upstream_idle=idle, spread=spread)
     binary = Path(sys.executable).with_name("envoy")
     commands = {"envoy": envoy_command(directory, binary=str(binary)), "gate": gate_command(directory)}
     config = EnvoyNode(name="edge", gate=str(directory / "gate.sock"), admin=f"http://{admin}")
@@ -314,9 +314,9 @@ def _envoy(
 
 
 def _haproxy(
-    directory: Path, listeners: list[Listener], backends: Backends
+    directory: Path, listeners: list[Listener], backends: Backends, spread: int
 ) -> tuple[AnyNode, dict[str, Process]]:
-    render_haproxy(directory, listeners, backends)
+    render_haproxy(directory, listeners, backends, spread=spread)
     config = HaproxyNode(
         name="edge",
         socket=str(directory / "master.sock"),
@@ -328,10 +328,10 @@ def _haproxy(
 
 
 def _nginx(
-    directory: Path, listeners: list[Listener], backends: Backends, probe: str
+    directory: Path, listeners: list[Listener], backends: Backends, probe: str, spread: int
 ) -> tuple[AnyNode, dict[str, Process]]:
     user = "root" if os.geteuid() == 0 else ""
-    render_nginx(directory, listeners, backends, probe=probe, user=user)
+    render_nginx(directory, listeners, backends, probe=probe, user=user, spread=spread)
     config = NginxNode(
         name="edge",
         state_file=str(directory / "state"),

@@ -49,6 +49,24 @@ def test_nothing_asks_the_gate_while_nothing_is_held(node: Node) -> None:
     assert gauge(node, "cluster.bmswitch_gate.upstream_rq_total") == 0
 
 
+def test_a_held_request_is_asked_about_once(node: Node) -> None:
+    """However long it is held: asked again and again, some thousand of them would keep gate and Envoy busy."""
+
+    async def scenario() -> str:
+        loop = asyncio.get_running_loop()
+        async with aiohttp.ClientSession() as session:
+            await http_colour(session, node.http[0])
+            await loop.run_in_executor(None, node.hold, 8.0)
+            held = asyncio.create_task(http_colour(session, node.http[0]))
+            done, _ = await asyncio.wait([held], timeout=1.2)
+            assert not done
+            await loop.run_in_executor(None, node.release)
+            return await asyncio.wait_for(held, 5)
+
+    assert node.loop.run(scenario()) == "blue"
+    assert gauge(node, "cluster.bmswitch_gate.upstream_rq_total") == 1
+
+
 def test_a_killed_gate_can_not_make_a_hold_last(node: Node) -> None:
     """kill -9 in the hold: what is held stays held, and all of it goes on at the end of the lease, HTTP and TCP."""
 

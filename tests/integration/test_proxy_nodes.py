@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from tests.integration.parts import require_real
 from tests.integration.proxy_parts import (
+    Driver,
     Load,
     Node,
     epoch_ms,
@@ -23,14 +24,10 @@ from bmswitch.model.config import Colour
 from bmswitch.model.errors import RefusedError
 from bmswitch.proxy.api import InFlight, Sessions
 
+DRIVERS = ["envoy", *(pytest.param(name, marks=pytest.mark.real) for name in ("haproxy", "nginx"))]
 
-@pytest.fixture(
-    params=[
-        "envoy",
-        pytest.param("haproxy", marks=pytest.mark.real),
-        pytest.param("nginx", marks=pytest.mark.real),
-    ]
-)
+
+@pytest.fixture(params=DRIVERS)
 def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
     require_real(request.param)
     with running_node(request.param, tmp_path) as running:
@@ -130,6 +127,33 @@ def test_no_hold_is_longer_than_ten_seconds(node: Node) -> None:
     node.hold(3600)
     assert 9000 < node.proxy.read().hold_until_ms - epoch_ms(0) <= 10_000
     node.release()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_release_at_a_pace_lets_go_over_its_time(driver: Driver, tmp_path: Path) -> None:
+    """Forty requests are held and let go over some 900 ms: they reach green one after the other, not in one burst."""
+    require_real(driver)
+    with running_node(driver, tmp_path, spread=900) as node:
+
+        async def scenario() -> list[str]:
+            loop = asyncio.get_running_loop()
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+                kept = (http_colour(session, node.http[0], "&sleep=0.4") for _ in range(40))
+                await asyncio.gather(*kept)  # forty connections: Envoy lets new ones wait outside
+                work = [http_colour(session, node.http[0], f"k{number}") for number in range(40)]
+                await loop.run_in_executor(None, node.hold, 8.0)
+                held = asyncio.gather(*work)
+                await asyncio.sleep(0.3)
+                assert not [one for one in node.servers.log if one.key]
+                await loop.run_in_executor(None, node.flip, "green")
+                await loop.run_in_executor(None, node.release)
+                return await asyncio.wait_for(held, 8)
+
+        assert node.loop.run(scenario()) == ["green"] * 40
+        began = sorted(one.began for one in node.servers.log if one.key)
+        assert len(began) == 40
+        assert began[-1] - began[0] > 0.4
+        assert began[20] - began[0] > 0.1
 
 
 def test_an_older_fence_is_refused_and_changes_nothing(node: Node) -> None:

@@ -29,7 +29,7 @@ def connect(room: WaitingRoom) -> tuple[Question, Wire]:
 
 
 async def empty(room: WaitingRoom) -> None:
-    for _ in range(100):
+    for _ in range(1000):
         if not room.waiting:
             return
         await asyncio.sleep(0.002)
@@ -105,3 +105,23 @@ def test_an_endless_head_ends_the_connection() -> None:
     question.data_received(b"x" * (1 << 20))
     question.data_received(b"x")
     assert wire.aborted
+
+
+def test_a_release_at_a_pace_goes_in_order_and_takes_its_time() -> None:
+    async def scenario() -> None:
+        room = WaitingRoom(spread=0.3)
+        room.close()
+        wires = []
+        for _ in range(100):
+            question, wire = connect(room)
+            question.data_received(HEAD)
+            wires.append(wire)
+        room.open()
+        await asyncio.sleep(0.05)
+        gone = [wire.answers for wire in wires]
+        assert 0 < sum(gone) < 100
+        assert gone == sorted(gone, reverse=True)
+        await empty(room)
+        assert [wire.answers for wire in wires] == [1] * 100
+
+    asyncio.run(scenario())

@@ -44,7 +44,8 @@ function wait(done) {
         if (Date.now() >= last.until) {
             done(true);
         } else {
-            setTimeout(look, 15 + Math.floor(Math.random() * 21));
+            const pause = 15 + Math.floor(Math.random() * (35 - 15 + 1));
+            setTimeout(look, Math.min(pause, Math.max(1, end - Date.now())));
         }
     }
     look();

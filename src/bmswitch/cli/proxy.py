@@ -38,6 +38,12 @@ def render(
     probe: Annotated[
         str, typer.Option(help="nginx: where it answers for its mail listeners.")
     ] = "127.0.0.1:8099",
+    spread: Annotated[
+        int,
+        typer.Option(
+            min=0, max=5000, metavar="MS", help="Let what was held go on over so many milliseconds."
+        ),
+    ] = 0,
     to: Annotated[
         Path | None, typer.Option("--to", help="Write them into this folder; a state is kept.")
     ] = None,
@@ -58,6 +64,7 @@ def render(
         listeners,
         {"blue": backends["blue"], "green": backends["green"]},
         probe=probe,
+        spread=spread,
     )
     emit("proxy", write_rendered(made, to) if to else made, _show_files, output)
 

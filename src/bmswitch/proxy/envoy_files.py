@@ -60,10 +60,11 @@ class GateCluster(msgspec.Struct, frozen=True):
 
 
 class GateConfig(msgspec.Struct, frozen=True):
-    """`gate.json`: what the gate must know about the Envoy that it stands beside."""
+    """`gate.json`: what the gate must know about the Envoy that it stands beside; `spread_ms`: how long a release takes."""
 
     admin: str
     clusters: list[GateCluster]
+    spread_ms: int = 0
 
 
 def eds_file(cluster: str) -> str:

@@ -31,6 +31,7 @@ def render_envoy(
     admin: str,
     colour: Colour = "blue",
     upstream_idle: float = 4.0,
+    spread: int = 0,
 ) -> Path:
     """Writes `envoy.json`, `gate.json` and, if missing, the gate's state into `directory`; returns the path of `envoy.json`.
 
@@ -39,6 +40,8 @@ def render_envoy(
     listened on. Start `gate_command(directory)` and `envoy_command(directory)` in any order. A state that is there
     already keeps its colour. `upstream_idle` (seconds) must be shorter than the time after which the backends close an idle
     connection: a write that meets a closing connection fails, as it must not be sent twice.
+    `spread`: milliseconds over which held requests are let go; 0 is as fast as the gate can. Envoy accepts waiting
+    connections at once, whatever is said here.
 
     Raises:
         ConfigError: a protocol without address, or a path that is too long for a unix socket.
@@ -50,7 +53,7 @@ def render_envoy(
     ]
     socket_path(directory / files.CONTROL_SOCKET)
     directory.mkdir(parents=True, exist_ok=True)
-    gate = files.GateConfig(admin, clusters)
+    gate = files.GateConfig(admin, clusters, spread)
     replace_file(directory / files.GATE, msgspec.json.format(msgspec.json.encode(gate)).decode() + "\n")
     _first_state(directory, clusters, colour)
     bootstrap = directory / files.BOOTSTRAP
@@ -253,14 +256,15 @@ def _route(retry_on: str) -> dict[str, Any]:
 def _hold_filter() -> dict[str, Any]:
     """Asks the gate, and waits for its answer, only while the runtime key says so.
 
-    A gate that dies is asked again for about 9 s: its understudy or its successor answers. Then all pass.
+    A gate that dies is asked again: its understudy, or its successor, answers. With neither, all pass after `timeout`.
+    Envoy 1.40 gives up and repeats each question after `max_interval` too: it must be as long as the hold.
     """
+    timeout = f"{HOLD_CAP_MS / 1000 + 2:.0f}s"
     again = {
         "retry_on": "connect-failure,reset",
         "num_retries": 40,
-        "retry_back_off": {"base_interval": "0.050s", "max_interval": "0.500s"},
+        "retry_back_off": {"base_interval": "0.025s", "max_interval": timeout},
     }
-    timeout = f"{HOLD_CAP_MS / 1000 + 2:.0f}s"
     return {
         "name": "envoy.filters.http.ext_authz",
         "typed_config": {

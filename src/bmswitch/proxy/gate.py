@@ -68,10 +68,10 @@ class Gate:
     """Performs the four orders, one at a time: state first, then Envoy's files, then a look at Envoy."""
 
     def __init__(self, disk: GateFiles, envoy: aiohttp.ClientSession) -> None:
-        self.room = WaitingRoom()
         self._disk = disk
         self._envoy = envoy
         self._config = disk.config()
+        self.room = WaitingRoom(spread=self._config.spread_ms / 1000)
         self._state = disk.state()
         self._held = False
         self._one_at_a_time = asyncio.Lock()

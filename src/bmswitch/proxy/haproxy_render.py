@@ -13,10 +13,12 @@ from bmswitch.proxy.layout import (
     COLOURS,
     GROUPS,
     HOLD_CAP_MS,
+    LOOK_AGAIN_MS,
     Backends,
     Listener,
     Protocol,
     protocols,
+    replace_words,
     split_address,
 )
 
@@ -27,7 +29,7 @@ MASTER_SOCKET: Final = "master.sock"
 
 _HOLD_LUA: Final = """\
 -- Keeps a request or connection while `hold_until` (epoch milliseconds) lies ahead, but never longer than the cap.
--- The random sleep spreads the release over some 35 ms.
+-- The random sleep spreads the release: over @most@ ms.
 local cut = Map.new("@map@", Map._str)
 local CAP_MS = @cap@
 
@@ -44,7 +46,7 @@ local function hold(_)
     if now >= hold_until or now - began >= CAP_MS then
       return
     end
-    core.msleep(math.random(15, 35))
+    core.msleep(math.min(math.random(@least@, @most@), began + CAP_MS - now))
   end
 end
 
@@ -81,13 +83,15 @@ def render_haproxy(
     colour: Colour = "blue",
     threads: int = 2,
     max_connections: int = 8000,
+    spread: int = 0,
 ) -> Path:
     """Writes `haproxy.cfg`, `hold.lua` and, if missing, `cut.map` into `directory`; returns the path of `haproxy.cfg`.
 
     The driver's `socket` is then `directory/master.sock`, its `map_file` `directory/cut.map`, its `backends`
     `{"blue": ["web_blue"], "green": ["web_green"]}`, `tcp_backends` `{"blue": ["imap_blue", "smtp_blue"], ...}`.
     Start it with `haproxy_command(directory)`. An existing map keeps its colour. `max_connections` is lowered to what
-    the limit of open files allows, as HAProxy refuses to start otherwise.
+    the limit of open files allows, as HAProxy refuses to start otherwise. `spread`: milliseconds by which the release is
+    stretched; 0 is 35 ms in all.
 
     Raises:
         ConfigError: a protocol without address, or a path that is too long for a unix socket.
@@ -99,8 +103,7 @@ def render_haproxy(
     map_file = directory / MAP
     if not map_file.exists():
         replace_file(map_file, map_text(colour, hold_until_ms=0, fence=0))
-    lua = _HOLD_LUA.replace("@map@", str(map_file)).replace("@cap@", str(HOLD_CAP_MS))
-    replace_file(directory / LUA, lua)
+    replace_file(directory / LUA, _lua(map_file, spread))
     limit = (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 200) // 2
     head = _GLOBAL.format(
         directory=directory,
@@ -123,6 +126,12 @@ def haproxy_command(directory: Path, *, binary: str = "haproxy") -> list[str]:
 def map_text(colour: Colour, *, hold_until_ms: int, fence: int) -> str:
     """The map file: what HAProxy reads at its start and at each reload."""
     return f"active {colour}\nhold_until {hold_until_ms}\nfence {fence}\n"
+
+
+def _lua(map_file: Path, spread: int) -> str:
+    least, most = LOOK_AGAIN_MS
+    words = {"map": map_file, "cap": HOLD_CAP_MS, "least": least, "most": most + spread}
+    return replace_words(_HOLD_LUA, words)
 
 
 def _section(protocol: Protocol, listeners: list[Listener], backends: Backends, map_file: Path) -> str:

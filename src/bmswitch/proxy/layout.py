@@ -3,6 +3,7 @@
 Shared by the renderers of both drivers; no I/O here.
 """
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -22,11 +23,22 @@ HOLD_CAP_MS: Final = 10_000
 """No hold lasts longer, whatever anybody asks for (proxy-cutover.md 5)."""
 
 
+LOOK_AGAIN_MS: Final = (15, 35)
+"""What is held looks again after a random pause of so many milliseconds: the release takes that long, and `spread` more."""
+
+
 class Listener(msgspec.Struct, frozen=True):
     """One frontend: what is spoken there and where clients connect, `127.0.0.1:8080`. Several of one protocol are fine."""
 
     protocol: Protocol
     address: str
+
+
+def replace_words(text: str, words: Mapping[str, object]) -> str:
+    """Each `@name@` in `text` replaced; braces in it are the other language's own."""
+    for name, value in words.items():
+        text = text.replace(f"@{name}@", str(value))
+    return text
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -92,19 +92,21 @@ def render_nginx(
     workers: int = 2,
     max_connections: int = 8000,
     modules: str = MODULES,
+    spread: int = 0,
 ) -> Path:
     """Writes `nginx.conf`, its pieces, the script and, if missing, the state file; returns the path of `nginx.conf`.
 
     `probe` is a free `host:port` on loopback where nginx answers for the mail listeners. `user` is the workers' (they
     must be able to read `directory/state`); empty: nginx's own choice. The driver's `state_file` is then
-    `directory/state`, its `pid_file` `directory/nginx.pid`. An existing state file keeps its colour.
+    `directory/state`, its `pid_file` `directory/nginx.pid`. An existing state file keeps its colour. `spread`: milliseconds by which the
+    release is stretched; 0 is 35 ms in all.
 
     Raises:
         ConfigError: a protocol without address, or a path that nginx can not have.
     """
     directory = directory.absolute()
     wanted = protocols(listeners, backends)
-    pieces = nginx_pieces(directory, listeners, backends, probe=probe)
+    pieces = nginx_pieces(directory, listeners, backends, probe=probe, spread=spread)
     (directory / "tmp").mkdir(parents=True, exist_ok=True)
     state = directory / STATE
     if not state.exists():
@@ -135,7 +137,7 @@ def nginx_command(directory: Path, *, binary: str = "nginx") -> list[str]:
 
 
 def nginx_pieces(
-    directory: Path, listeners: list[Listener], backends: Backends, *, probe: str
+    directory: Path, listeners: list[Listener], backends: Backends, *, probe: str, spread: int = 0
 ) -> dict[str, str]:
     """The script and what to include in `http {}`, each `server {}` and `stream {}`, by file name. Writes nothing.
 
@@ -148,7 +150,7 @@ def nginx_pieces(
         )
     wanted = protocols(listeners, backends)
     split_address(probe)
-    pieces = {SCRIPT: script_text(str(directory / STATE))}
+    pieces = {SCRIPT: script_text(str(directory / STATE), spread=spread)}
     if "http" in wanted:
         pieces[HTTP] = _http_piece(directory, backends)
         pieces[SERVER] = _SERVER.format(hold=HOLD_PATH, state=STATE_PATH, probe=PROBE_SOURCE)

@@ -8,7 +8,7 @@ from typing import Final
 
 from bmswitch.model.config import Colour
 from bmswitch.model.errors import UnknownError
-from bmswitch.proxy.layout import HOLD_CAP_MS
+from bmswitch.proxy.layout import HOLD_CAP_MS, LOOK_AGAIN_MS, replace_words
 
 PROBE_SOURCE: Final = "127.66.77.83"
 """Whoever connects from here asks nginx itself, and is never held. No packet from outside can carry it (RFC 1122)."""
@@ -41,7 +41,7 @@ function read() {
     }
 }
 
-// Looks again every 15 to 35 ms, at random: that spreads the release. Nothing waits longer than the cap.
+// Looks again every @least@ to @most@ ms, at random: that spreads the release. Nothing waits longer than the cap.
 // njs frees nothing before a request ends, so a look at an unchanged file makes as little as it can.
 function wait(done) {
     const last = {text: '', until: 0};
@@ -65,7 +65,8 @@ function wait(done) {
         if (Date.now() >= last.until) {
             done(true);
         } else {
-            setTimeout(look, 15 + Math.floor(Math.random() * 21));
+            const pause = @least@ + Math.floor(Math.random() * (@most@ - @least@ + 1));
+            setTimeout(look, Math.min(pause, Math.max(1, end - Date.now())));
         }
     }
     look();
@@ -111,10 +112,11 @@ export default {hold, access, colour, web, tcp, said, state};
 """
 
 
-def script_text(state_file: str) -> str:
-    """The script for one state file (absolute path)."""
-    text = _SCRIPT.replace("@state@", state_file).replace("@cap@", str(HOLD_CAP_MS))
-    return text.replace("@probe@", PROBE_SOURCE)
+def script_text(state_file: str, *, spread: int = 0) -> str:
+    """The script for one state file (absolute path). `spread`: milliseconds by which the release is stretched."""
+    least, most = LOOK_AGAIN_MS
+    words = {"state": state_file, "cap": HOLD_CAP_MS, "probe": PROBE_SOURCE}
+    return replace_words(_SCRIPT, words | {"least": least, "most": most + spread})
 
 
 def state_text(colour: Colour, *, hold_until_ms: int, fence: int) -> str:

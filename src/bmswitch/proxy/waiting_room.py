@@ -7,19 +7,26 @@ framework when some thousand requests are let go at once. Nothing of a request i
 
 import asyncio
 import itertools
+import math
 from typing import Final
 
 _END: Final = b"\r\n\r\n"
 _YES: Final = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 _LARGEST_HEAD: Final = 1 << 20
 _BATCH: Final = 64
-_PAUSE: Final = 0.001  # seconds between two batches: the pace of the release
+_PAUSE: Final = 0.001  # seconds between two batches: the fastest pace of the release
+_STEP: Final = 0.01  # seconds between two batches of a release at a pace
 
 
 class WaitingRoom:
-    """Answers at once while open; keeps each question waiting while closed."""
+    """Answers at once while open; keeps each question waiting while closed.
 
-    def __init__(self) -> None:
+    Args:
+        spread: seconds over which a release lets go what waits; 0 is as fast as it can.
+    """
+
+    def __init__(self, *, spread: float = 0.0) -> None:
+        self._spread = spread
         self._closed = False
         self._waiting: dict[Question, None] = {}  # in the order of their coming
         self._letting_go: asyncio.Task[None] | None = None
@@ -40,11 +47,15 @@ class WaitingRoom:
             self._letting_go = asyncio.get_running_loop().create_task(self._let_go())
 
     async def _let_go(self) -> None:
+        loop = asyncio.get_running_loop()
+        began, all_of_them, gone = loop.time(), len(self._waiting), 0
         while self._waiting and not self._closed:
-            for question in list(itertools.islice(self._waiting, _BATCH)):
+            due = all_of_them * (loop.time() - began) / self._spread if self._spread else gone + _BATCH
+            for question in list(itertools.islice(self._waiting, max(0, math.ceil(due) - gone))):
                 del self._waiting[question]
                 question.answer()
-            await asyncio.sleep(_PAUSE)
+                gone += 1
+            await asyncio.sleep(_STEP if self._spread else _PAUSE)
 
     def enter(self, question: "Question") -> None:
         """One question has come."""

@@ -32,9 +32,11 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def render_node(
-    config: Config, name: str, listeners: list[Listener], backends: Backends, *, probe: str
+    config: Config, name: str, listeners: list[Listener], backends: Backends, *, probe: str, spread: int = 0
 ) -> Rendered:
     """The files of the node called `name`. `probe` is nginx's own loopback `host:port`, unused by the others.
+
+    `spread`: milliseconds by which the release of what was held is stretched.
 
     Raises:
         ConfigError: no such node, or addresses that do not fit together.
@@ -47,12 +49,12 @@ def render_node(
         )
     if isinstance(node, NginxNode):
         folder = Path(node.state_file).parent
-        files = nginx_render.nginx_pieces(folder, listeners, backends, probe=probe)
+        files = nginx_render.nginx_pieces(folder, listeners, backends, probe=probe, spread=spread)
         files[nginx_render.STATE] = state_text("blue", hold_until_ms=0, fence=0)
         files = _named(files, nginx_render.STATE, Path(node.state_file))
         state = [Path(node.state_file).name]
         return Rendered(node=name, driver="nginx", folder=str(folder), files=files, state=state)
-    return _by_renderer(node, listeners, backends)
+    return _by_renderer(node, listeners, backends, spread)
 
 
 def write_rendered(rendered: Rendered, to: Path) -> Rendered:
@@ -64,16 +66,17 @@ def write_rendered(rendered: Rendered, to: Path) -> Rendered:
     return msgspec.structs.replace(rendered, written=wanted)
 
 
-def _by_renderer(node: AnyNode, listeners: list[Listener], backends: Backends) -> Rendered:
+def _by_renderer(node: AnyNode, listeners: list[Listener], backends: Backends, spread: int) -> Rendered:
     """HAProxy's and Envoy's renderers write whole folders: into a passing one, whose name is then replaced."""
     with tempfile.TemporaryDirectory(prefix="bmswitch-") as passing:
         if isinstance(node, EnvoyNode):
             folder, driver = Path(node.gate).parent, "envoy"
-            envoy_render.render_envoy(Path(passing), listeners, backends, admin=urlsplit(node.admin).netloc)
+            admin = urlsplit(node.admin).netloc
+            envoy_render.render_envoy(Path(passing), listeners, backends, admin=admin, spread=spread)
         else:
             assert not isinstance(node, NginxNode)  # noqa: S101 -- narrows the type; the caller has answered it
             folder, driver = Path(node.map_file).parent, "haproxy"
-            haproxy_render.render_haproxy(Path(passing), listeners, backends)
+            haproxy_render.render_haproxy(Path(passing), listeners, backends, spread=spread)
         files = {
             one.name: one.read_text(encoding="utf-8").replace(passing, str(folder))
             for one in sorted(Path(passing).iterdir())
