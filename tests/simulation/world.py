@@ -7,7 +7,7 @@ from tests.simulation.faults import Fault, Kind
 from tests.simulation.proxies import ProxyTwin
 from tests.simulation.site import Site
 
-from bmswitch.model.switch import VERBS, Action, Node, Observation, Result, State, Verb
+from bmswitch.model.switch import VERBS, Action, Node, Observation, Result, State, Verb, comes_too_late
 from bmswitch.model.switch.facts import UNKNOWN
 
 TICK_MS = 50
@@ -103,7 +103,10 @@ class World:
         if fault := self.site.hand.due(("freeze-before-effect",), state.phase):
             self._freeze(fault)
         self.running.add(verb)
-        self.start(verb, action, state)
+        if comes_too_late(state, verb, self.clock.now):
+            self.ready.append((verb, Result(answer="no", said="not done: the hold had ended")))
+        else:
+            self.start(verb, action, state)
 
     def start(self, verb: Verb, action: Action, state: State) -> None:
         """The effect itself: `effects.SimWorld`."""

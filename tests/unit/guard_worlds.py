@@ -2,7 +2,15 @@
 
 import msgspec
 
-from bmswitch.model.guards.facts import BucketFacts, ClockFacts, Facts, NodeFacts, SideFacts, SwitchFacts
+from bmswitch.model.guards.facts import (
+    BucketFacts,
+    ClockFacts,
+    Facts,
+    KeyFacts,
+    NodeFacts,
+    SideFacts,
+    SwitchFacts,
+)
 from bmswitch.model.proof import Proof
 from bmswitch.model.status import ReplicateStatus
 
@@ -65,7 +73,8 @@ GOOD = Facts(
     new_topic_bytes=5_505_024,
 )
 """Nothing was done yet: green is not there."""
-SWITCH = SwitchFacts(plan_id="p1", max_lag=2.0, status=STATUS, proof=PROOF, free_bytes=1 << 30)
+KEYS = [KeyFacts(colour="blue", may_write=True), KeyFacts(colour="green", may_write=True)]
+SWITCH = SwitchFacts(plan_id="p1", max_lag=2.0, status=STATUS, proof=PROOF, free_bytes=1 << 30, keys=KEYS)
 AT_GATE = msgspec.structs.replace(
     GOOD,
     target=msgspec.structs.replace(GOOD.target, core_error="", state="CORE_STATE_CLONING", version="5.1.0.1"),

@@ -7,6 +7,7 @@ from tests.unit.guard_worlds import (
     AT_GATE,
     GOOD,
     HEX,
+    KEYS,
     LOG,
     NOW,
     PROOF,
@@ -23,7 +24,7 @@ from tests.unit.guard_worlds import (
 
 from bmswitch.model import guards
 from bmswitch.model.guards import GUARDS, Facts, Guard, ask, refusals
-from bmswitch.model.guards.facts import RETENTION, BucketFacts, ClockFacts, NodeFacts, ParkedFacts
+from bmswitch.model.guards.facts import RETENTION, BucketFacts, ClockFacts, KeyFacts, NodeFacts, ParkedFacts
 from bmswitch.model.plan import Level
 
 BY_NAME = {guard.name: guard for guard in GUARDS}
@@ -117,6 +118,13 @@ WORLDS = [
     ("proof", Level.stop, gate(proof=replace(PROOF, verdict="unknown"))),
     ("frontends", Level.stop, gate(frontend_faults=["n1 imap: refused"])),
     ("disk", Level.stop, gate(free_bytes=1000)),
+    ("source_can_be_fenced", Level.warn, facts(missing_rights=["the bucket"])),
+    ("source_can_be_fenced", Level.stop, facts(unproven_policy=True)),
+    ("keys_can_write", Level.warn, gate(keys=KEYS[:1])),
+    ("keys_can_write", Level.stop, gate(keys=[KEYS[0], KeyFacts(colour="green")])),
+    ("keys_can_write", Level.stop, gate(keys=[KeyFacts(colour="blue"), KEYS[1]])),
+    ("keys_can_write", Level.unknown, gate(keys=[KeyFacts(colour="green", error="timed out")])),
+    ("keys_can_write", Level.stop, gate(keys=[replace(key, same_as_other=True) for key in KEYS])),
 ]
 
 

@@ -113,6 +113,59 @@ def test_a_second_command_is_told_who_works_and_since_when(tmp_path: Path) -> No
         assert lock.taken_over == "", "given back in order"
 
 
+def test_a_lock_whose_file_was_removed_is_not_ours_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "cutover.lock"
+    with Lock(path, "cutover") as first:
+        first.check()
+        path.unlink()
+        with Lock(path, "cutover --abort") as second:
+            second.check()
+            with pytest.raises(BusyError, match="taken over"):
+                first.check()
+
+
+def test_a_process_that_was_overtaken_writes_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "journal.ndjson"
+    written(path)
+    with Journal(path) as frozen:
+        with Journal(path) as newer:
+            newer.append(Entry(kind="resume", fence=2), 5)
+        before = path.read_bytes()
+        for late in (frozen.check, lambda: frozen.append(Entry(kind="intent", verb="promote-target"), 6)):
+            with pytest.raises(BusyError, match="taken over"):
+                late()
+    assert path.read_bytes() == before
+
+
+def test_a_journal_that_was_moved_away_is_not_written_on(tmp_path: Path) -> None:
+    path = tmp_path / "journal.ndjson"
+    with Journal(path) as journal:
+        path.rename(tmp_path / "old")
+        with pytest.raises(BusyError, match="taken over"):
+            journal.append(Entry(kind="note"), 1)
+
+
+def test_a_holder_that_stands_still_is_named_with_the_way_to_end_it(tmp_path: Path) -> None:
+    path = tmp_path / "cutover.lock"
+    code = (
+        "import os,signal,sys,pathlib\n"
+        "from bmswitch.journal.lock import Lock\n"
+        "lock = Lock(pathlib.Path(sys.argv[1]), 'cutover')\n"
+        "os.kill(os.getpid(), signal.SIGSTOP)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, str(path)])
+    try:
+        _, status = os.waitpid(child.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        with pytest.raises(BusyError) as caught:
+            Lock(path, "cutover --abort")
+        assert "it is stopped" in caught.value.evidence
+        assert f"kill -9 {child.pid}" in caught.value.next_command
+    finally:
+        child.kill()
+        child.wait()
+
+
 def test_the_lock_of_a_killed_process_is_taken_over_and_said(tmp_path: Path) -> None:
     path = tmp_path / "cutover.lock"
     code = (

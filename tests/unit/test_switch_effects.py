@@ -1,5 +1,6 @@
 """Effects on small stand-ins of one core, one log and proxy twins: what is read back decides, not what was answered."""
 
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from bmswitch.model.records import LogRecord, RecordKey, encode_key
 from bmswitch.model.switch import Entry, Result, State, fold
 from bmswitch.proxy.twin import Disturbance, TwinNode
 from bmswitch.workflows import effects_core, effects_proxy
+from bmswitch.workflows.commands import run_command
 from bmswitch.workflows.cutover_result import SwitchResult, finish
 from bmswitch.workflows.orphans import harm
 from bmswitch.workflows.soak import probe_tcp
@@ -118,15 +120,42 @@ def test_a_log_that_still_grows_is_unknown() -> None:
 
 def test_commands_answer_by_exit_code_and_never_hang_on_a_daemon(tmp_path: Path) -> None:
     log = tmp_path / "commands.log"
-    assert effects_core.run_command([sys.executable, "-c", "print('hello')"], log, 10).answer == "yes"
-    assert effects_core.run_command([sys.executable, "-c", "raise SystemExit(3)"], log, 10).said.endswith(
+    assert run_command([sys.executable, "-c", "print('hello')"], log, 10).answer == "yes"
+    assert run_command([sys.executable, "-c", "raise SystemExit(3)"], log, 10).said.endswith(
         f"ended with 3, see {log}"
     )
-    assert effects_core.run_command([str(tmp_path / "none")], log, 10).answer == "no"
-    slow = effects_core.run_command([sys.executable, "-c", "import time; time.sleep(9)"], log, 0.2)
+    assert run_command([str(tmp_path / "none")], log, 10).answer == "no"
+    slow = run_command([sys.executable, "-c", "import time; time.sleep(9)"], log, 0.2)
     assert slow.answer == "unknown"
     assert log.stat().st_mode & 0o777 == 0o600
     assert "hello" in log.read_text()
+
+
+def test_a_command_that_outlived_its_bmswitch_is_ended_before_the_next_of_its_kind(tmp_path: Path) -> None:
+    log, done = tmp_path / "commands.log", tmp_path / "done"
+    late = f"import time,pathlib; time.sleep(1.0); pathlib.Path({str(done)!r}).touch()"
+    begin = (
+        "import os,sys,threading,time,pathlib\n"
+        "from bmswitch.workflows.commands import run_command\n"
+        "note = pathlib.Path(sys.argv[1]).with_name('command-core.json')\n"
+        "threading.Thread(target=lambda: run_command([sys.executable,'-c',sys.argv[2]], pathlib.Path(sys.argv[1]), 20)).start()\n"
+        "while not note.exists(): time.sleep(0.005)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", begin, str(log), late], check=False)
+    assert killed.returncode == -9
+    assert (tmp_path / "command-core.json").exists()
+    assert run_command([sys.executable, "-c", ""], log, 10).answer == "yes"
+    time.sleep(1.2)
+    assert not done.exists(), "a late stop must not follow a newer start"
+    assert not (tmp_path / "command-core.json").exists()
+
+
+def test_a_command_that_is_late_is_ended_with_all_that_it_began(tmp_path: Path) -> None:
+    log, done = tmp_path / "commands.log", tmp_path / "done"
+    assert run_command(["sh", "-c", f"(sleep 0.6; touch {done}) & wait"], log, 0.1).answer == "unknown"
+    time.sleep(0.8)
+    assert not done.exists()
 
 
 def test_orders_to_nodes_are_yes_only_when_all_read_back() -> None:

@@ -6,7 +6,10 @@ is cut off and said. Any other damage stops the run: going on from a wrong past 
 
 import datetime as dt
 import os
+import stat
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +18,7 @@ import msgspec
 
 from bmswitch.files import sync
 from bmswitch.journal.lines import DamageError, decode, encode
+from bmswitch.journal.lock import taken_over
 from bmswitch.model.errors import JournalError
 from bmswitch.model.switch import Entry
 
@@ -23,18 +27,23 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 class Journal:
-    """An open journal. `cut` says what was cut off at the end, empty if nothing. Not thread-safe: one runner writes.
+    """An open journal. `cut` says what was cut off at the end, empty if nothing. One runner writes; any thread may `check`.
 
     Args:
         path: the file; made (0600) when missing.
+        still_ours: raises when the run is not ours any more (the lock's `check`); asked before each line.
         durable: False leaves out the flush to the disk (simulations only).
 
     Raises:
         JournalError: damaged, unreadable, not writable, disk full.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, still_ours: Callable[[], None] = lambda: None, durable: bool = True
+    ) -> None:
         self.path = path
+        self._still_ours = still_ours
+        self._writing = threading.Lock()
         self._durable = durable
         self.entries, whole, self.cut = _check(path)
         try:
@@ -61,14 +70,38 @@ class Journal:
             entry, seq=self.last_seq + 1, at=_wall(time.time() if self._durable else 0.0), at_ms=at_ms
         )
         line = encode(numbered)
-        try:
-            self._write(line)
-        except OSError as error:
-            self._take_back()
-            raise _not_writable(self.path, error) from error
-        self._end += len(line)
+        with self._writing:
+            self._require_ours()
+            try:
+                self._write(line)
+            except OSError as error:
+                self._take_back()
+                raise _not_writable(self.path, error) from error
+            self._end += len(line)
         self.entries.append(numbered)
         return numbered
+
+    def check(self) -> None:
+        """Nobody else works on this run: asked right before an effect, as the process may have stood still since its line.
+
+        Raises:
+            BusyError: the lock is not ours any more, or the journal has lines that this process did not write.
+        """
+        with self._writing:
+            self._require_ours()
+
+    def _require_ours(self) -> None:
+        self._still_ours()
+        try:
+            mine, there = os.fstat(self._file), self.path.stat()
+        except OSError as error:
+            raise taken_over(f"{self.path} is gone") from error
+        if not stat.S_ISREG(mine.st_mode):
+            return
+        if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):
+            raise taken_over(f"{self.path} was replaced")
+        if mine.st_size != self._end:
+            raise taken_over(f"{self.path} has lines that this process did not write")
 
     @property
     def last_seq(self) -> int:

@@ -56,6 +56,18 @@ class Lock:
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, msgspec.json.encode(me) + b"\n", 0)
 
+    def check(self) -> None:
+        """Raises BusyError when the file was removed or replaced: another process may hold a lock of the same name.
+
+        A process that stood still (SIGSTOP, a sleeping machine) asks this before it changes anything.
+        """
+        try:
+            mine, there = os.fstat(self._file), self.path.stat()
+        except OSError:
+            mine, there = None, None
+        if mine is None or there is None or (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):
+            raise taken_over(f"the lock file {self.path} is not the one that this process holds")
+
     def __enter__(self) -> Self:
         return self
 
@@ -72,6 +84,16 @@ class Lock:
             self._file = -1
 
 
+def taken_over(evidence: str) -> BusyError:
+    """The error of a process that is not the only one any more: it changes nothing from here on."""
+    return BusyError(
+        "another bmswitch has taken over this run",
+        evidence=evidence,
+        consequence="this process stops here and changes nothing any more",
+        next_command="bmswitch journal show, and let the other one go on",
+    )
+
+
 def _holder(handle: int) -> Holder | None:
     try:
         return msgspec.json.decode(os.pread(handle, 4096, 0), type=Holder)
@@ -85,9 +107,23 @@ def _words(holder: Holder, *, dead: bool) -> str:
 
 
 def _busy(path: Path, holder: Holder | None) -> BusyError:
+    frozen = holder is not None and _stands_still(holder)
+    told = _words(holder, dead=False) if holder else f"{path} is locked"
+    look = f"wait for it, or look at it with `ps -p {holder.pid}`" if holder else "wait for it"
     return BusyError(
         "another bmswitch works on this run",
-        evidence=_words(holder, dead=False) if holder else f"{path} is locked",
+        evidence=f"{told}; it is stopped and does nothing" if frozen else told,
         consequence="this command did nothing",
-        next_command=f"wait for it, or look at it with `ps -p {holder.pid}`" if holder else "wait for it",
+        next_command=f"`kill -9 {holder.pid}`, then this command again" if holder and frozen else look,
     )
+
+
+def _stands_still(holder: Holder) -> bool:
+    """The process is there and stopped (SIGSTOP, a debugger), as the kernel tells; False where that can not be known."""
+    if holder.host != socket.gethostname():
+        return False
+    try:
+        stat = Path(f"/proc/{holder.pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[:1] in (["T"], ["t"])

@@ -71,6 +71,61 @@ class Core(Strict, frozen=True):
     timeout: Seconds = 20.0
 
 
+class RightsCommand(Strict, frozen=True, tag_field="driver", tag="command"):
+    """Your own commands: each must return within the core's `timeout` when it is done, and may be run again."""
+
+    revoke: Argv
+    restore: Argv
+
+
+class BucketPolicy(Strict, frozen=True, tag_field="driver", tag="policy"):
+    """A statement in the bucket's own policy that denies `principal` to put and delete (AWS, Ceph; MinIO does not apply it to keys).
+
+    The keys are those of somebody who may change the policy.
+    """
+
+    principal: str
+    access_key: Secret
+    secret_key: Secret
+
+
+class MinioPolicy(Strict, frozen=True, tag_field="driver", tag="minio"):
+    """A policy that denies to put and delete, attached to the MinIO user `user`. The keys are those of a MinIO administrator."""
+
+    user: str
+    access_key: Secret
+    secret_key: Secret
+
+
+class KafkaAcls(Strict, frozen=True, tag_field="driver", tag="acls"):
+    """An ACL that denies `principal` (`User:name`) to write to the installation's topics.
+
+    `settings` are added to those of `kafka`, for a connection that may alter ACLs.
+    """
+
+    principal: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z]+:.+$")]
+    settings: dict[str, str] = {}
+
+
+class Rights(Strict, frozen=True):
+    """How this side's rights to write are withdrawn when it has served, and given back (docs/switch.md, Rights). Both may be left out."""
+
+    bucket: RightsCommand | BucketPolicy | MinioPolicy | None = None
+    kafka: RightsCommand | KafkaAcls | None = None
+
+    @property
+    def any(self) -> bool:
+        """Something is configured."""
+        return self.bucket is not None or self.kafka is not None
+
+
+class BucketKey(Strict, frozen=True):
+    """The key with which this side's core works on the bucket (sysconf `sds_s3_access_key`): a canary is put with it."""
+
+    access_key: Secret
+    secret_key: Secret
+
+
 class Site(Strict, frozen=True):
     """One BlueMind installation: REST address of its core, admin token, its Kafka, the version it must have.
 
@@ -85,10 +140,12 @@ class Site(Strict, frozen=True):
     installation_id: str = ""
     tls: Tls = Tls()
     core: Core = Core()
+    rights: Rights = Rights()
+    bucket_key: BucketKey | None = None
 
 
 class Bucket(Strict, frozen=True):
-    """The shared bucket of mail bodies. bmswitch only reads it."""
+    """The shared bucket of mail bodies. With this key bmswitch only reads it."""
 
     endpoint: Url
     name: str

@@ -6,24 +6,20 @@ checksum, so the only check of its content is to decompress and hash it.
 
 import hashlib
 import re
-import ssl
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, cast
 from urllib.parse import urlsplit
 
-import urllib3
 import zstandard
-from minio import Minio
 from minio.error import InvalidResponseError, MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
-from bmswitch.model.errors import AccessError, BmswitchError, UnknownError, UnreachableError
+from bmswitch.model.errors import BmswitchError, UnknownError
+from bmswitch.objects.connect import PARALLEL, client, pool, told
 
 _BODY_KEY = re.compile(r"^[0-9a-f]{40}$")
-_DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AllAccessDisabled"})
 _ABSENT = frozenset({"NoSuchKey", "NoSuchObject", "NotFound", "ResourceNotFound"})
-_PARALLEL = 16
 _CHUNK = 1 << 16
 MAX_BODY = 512 * 1024 * 1024
 """Largest decompressed body, in bytes: a frame that grows beyond it is taken for damaged."""
@@ -54,15 +50,8 @@ class Bucket:
         self.name = name
         self._endpoint = endpoint
         url = urlsplit(endpoint)
-        self._pool = _pool(secure=url.scheme == "https", verify=verify, timeout=timeout)
-        self._client = Minio(
-            endpoint=url.netloc,
-            access_key=access,
-            secret_key=secret,
-            secure=url.scheme == "https",
-            region=region,
-            http_client=self._pool,
-        )
+        self._pool = pool(secure=url.scheme == "https", verify=verify, timeout=timeout)
+        self._client = client(url, access, secret, region, self._pool)
 
     def close(self) -> None:
         """Frees the sockets."""
@@ -100,7 +89,7 @@ class Bucket:
             for guid in self.bodies():
                 wanted.discard(guid)
             return wanted
-        with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="head") as pool:
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="head") as pool:
             ordered = sorted(wanted)
             return {
                 guid for guid, there in zip(ordered, pool.map(self._there, ordered), strict=True) if not there
@@ -142,12 +131,7 @@ class Bucket:
 
     def _told(self, what: str, error: Exception) -> BmswitchError:
         """The error an operator sees; never the library's own text, which can carry a signed address."""
-        place = f"bucket {self.name} at {self._endpoint}"
-        if isinstance(error, S3Error):
-            if error.code in _DENIED:
-                return AccessError(f"{place} refuses our keys", evidence=f"{what}: {error.code}")
-            return UnknownError(f"{place} can not be read", evidence=f"{what}: {error.code}")
-        return UnreachableError(f"{place} does not answer", evidence=f"{what}: {type(error).__name__}")
+        return told(f"bucket {self.name} at {self._endpoint}", what, error)
 
 
 def _digest(source: IO[bytes]) -> str | None:
@@ -166,19 +150,3 @@ def _digest(source: IO[bytes]) -> str | None:
     except zstandard.ZstdError:
         return None
     return digest.hexdigest()
-
-
-def _pool(*, secure: bool, verify: bool | str, timeout: float) -> urllib3.PoolManager:
-    """Connections with deadlines; minio's own default waits five minutes."""
-    context = None
-    if secure:
-        context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
-        if verify is False:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-    return urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=min(3.0, timeout), read=timeout),
-        maxsize=_PARALLEL,
-        retries=urllib3.Retry(total=2, backoff_factor=0.1, status_forcelist=[502, 503, 504]),
-        ssl_context=context,
-    )

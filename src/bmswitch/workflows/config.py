@@ -5,16 +5,29 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import yaml
 
-from bmswitch.model.config import AnyNode, Config, EnvoyNode, LocalProvision, NginxNode, Secret, Site
+from bmswitch.model.config import (
+    AnyNode,
+    Config,
+    EnvoyNode,
+    LocalProvision,
+    NginxNode,
+    Rights,
+    RightsCommand,
+    Secret,
+    Site,
+)
 from bmswitch.model.errors import ConfigError
 from bmswitch.workflows.cures import check_disabled
 
+Part = TypeVar("Part")
+Way = TypeVar("Way")
 _AT = re.compile(r" - at `(?P<path>[^`]+)`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]+)`")
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
@@ -204,13 +217,7 @@ def _resolve(schema: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 def _check_secrets(config: Config, root: yaml.Node, path: Path) -> None:
     """Each secret names exactly one place."""
-    places = {
-        "$.blue.token": config.blue.token,
-        "$.green.token": config.green.token,
-        "$.bucket.access_key": config.bucket.access_key,
-        "$.bucket.secret_key": config.bucket.secret_key,
-    }
-    for at, secret in places.items():
+    for at, secret in _secrets(config, "$"):
         if bool(secret.env) == bool(secret.file):
             _, line = _locate(root, at)
             raise ConfigError(
@@ -219,27 +226,48 @@ def _check_secrets(config: Config, root: yaml.Node, path: Path) -> None:
             )
 
 
+def _secrets(value: object, at: str) -> Iterator[tuple[str, Secret]]:
+    """Every secret of the file, with its path."""
+    if isinstance(value, Secret):
+        yield at, value
+    elif isinstance(value, msgspec.Struct):
+        for field in value.__struct_fields__:
+            yield from _secrets(getattr(value, field), f"{at}.{field}")
+
+
+def _secrets_from(value: Part, base: Path) -> Part:
+    """The same, with the file of every secret in it taken from `base` when it is relative."""
+    if isinstance(value, Secret):
+        return msgspec.structs.replace(value, file=str(base / value.file) if value.file else "")
+    if isinstance(value, msgspec.Struct):
+        parts = {field: _secrets_from(getattr(value, field), base) for field in value.__struct_fields__}
+        return msgspec.structs.replace(value, **parts)
+    return value
+
+
 def _with_base(config: Config, base: Path) -> Config:
     """Relative paths of the file are relative to the file, whatever the folder the command runs in."""
-    replace = msgspec.structs.replace
+    config, replace = _secrets_from(config, base), msgspec.structs.replace
 
     def absolute(value: str) -> str:
         return str(base / value) if value else value
-
-    def secret(value: Secret) -> Secret:
-        return replace(value, file=absolute(value.file))
 
     def argv(value: list[str] | None) -> list[str] | None:
         """A program named with a slash is a path; a bare name is found on PATH."""
         return [absolute(value[0]), *value[1:]] if value and "/" in value[0] else value
 
+    def ours(value: Way) -> Way:
+        if not isinstance(value, RightsCommand):
+            return value
+        return replace(value, revoke=argv(value.revoke), restore=argv(value.restore))
+
     def site(value: Site) -> Site:
         core = value.core
         return replace(
             value,
-            token=secret(value.token),
             tls=replace(value.tls, ca_file=absolute(value.tls.ca_file)),
             kafka=replace(value.kafka, create_topics=argv(value.kafka.create_topics)),
+            rights=Rights(bucket=ours(value.rights.bucket), kafka=ours(value.rights.kafka)),
             core=replace(core, stop=argv(core.stop), start=argv(core.start), kick=argv(core.kick)),
         )
 
@@ -251,13 +279,11 @@ def _with_base(config: Config, base: Path) -> Config:
         return replace(value, socket=absolute(value.socket), map_file=absolute(value.map_file))
 
     provision = config.provision
-    bucket = config.bucket
     return replace(
         config,
         run_dir=absolute(config.run_dir),
         blue=site(config.blue),
         green=site(config.green),
-        bucket=replace(bucket, access_key=secret(bucket.access_key), secret_key=secret(bucket.secret_key)),
         proxies=[proxy(node) for node in config.proxies],
         provision=replace(provision, directory=absolute(provision.directory))
         if isinstance(provision, LocalProvision)

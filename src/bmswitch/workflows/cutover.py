@@ -72,6 +72,7 @@ def start_switch(config: Config, plan: Plan, hooks: Hooks) -> SwitchResult:
             hooks.confirm(findings)
             _refuse(examine(site))
             _refresh(site.pieces.proof, hooks)
+            site.pieces.permit = journal.check
             world = RealWorld(site.pieces)
             try:
                 book = Book(journal, world, hooks.tell)
@@ -95,6 +96,7 @@ def go_on(config: Config, plan: Plan, hooks: Hooks, *, abort: bool) -> SwitchRes
         if state.outcome in ("switched", "aborted"):
             return _already(state, Path(config.run_dir), abort=abort)
         with open_site(config, plan) as site:
+            site.pieces.permit = journal.check
             world = RealWorld(site.pieces)
             try:
                 book = Book(journal, world, hooks.tell)
@@ -110,12 +112,12 @@ def go_on(config: Config, plan: Plan, hooks: Hooks, *, abort: bool) -> SwitchRes
 def look_only(config: Config, plan: Plan) -> list[Finding]:
     """Every guard's answer, for `--dry-run`; nothing is touched."""
     with open_site(config, plan) as site:
-        return examine(site)
+        return examine(site, dry=True)
 
 
-def examine(site: Site) -> list[Finding]:
-    """Asks every guard now."""
-    facts = at_gate(site.config, site.plan, nodes=site.pieces.nodes, orphans=site.orphans_from)
+def examine(site: Site, *, dry: bool = False) -> list[Finding]:
+    """Asks every guard now; `dry` leaves out the canary in the bucket."""
+    facts = at_gate(site.config, site.plan, nodes=site.pieces.nodes, orphans=site.orphans_from, dry=dry)
     return ask(facts, "gate")
 
 
@@ -125,7 +127,7 @@ def _locked(config: Config, command: str, hooks: Hooks) -> Iterator[Journal]:
     with Lock(run_dir / LOCK, command) as lock:
         if lock.taken_over:
             hooks.note(f"the lock was left behind: {lock.taken_over}; taken over")
-        with Journal(run_dir / JOURNAL) as journal:
+        with Journal(run_dir / JOURNAL, still_ours=lock.check) as journal:
             if journal.cut:
                 hooks.note(f"journal: {journal.cut}")
             yield journal
@@ -227,7 +229,7 @@ def _start(config: Config, plan: Plan, journal: Journal, nodes: list[ProxyNode])
         plan_id=plan.id,
         said=f"plan {plan.id}",
         limits=Limits.of(config.budgets, core.timeout),
-        powers=Powers(stop=core.stop is not None, start=core.start is not None, kick=core.kick is not None),
+        powers=Powers.of(config.source),
     )
 
 

@@ -16,13 +16,15 @@ from bmswitch.bluemind.client import Core
 from bmswitch.model.config import Colour, Config
 from bmswitch.model.errors import BmswitchError
 from bmswitch.model.plan import Plan
-from bmswitch.model.switch import VERBS, Action, Node, Observation, Result, State, Verb
+from bmswitch.model.switch import VERBS, Action, Node, Observation, Result, State, Verb, comes_too_late
 from bmswitch.model.switch.facts import UNKNOWN
 from bmswitch.proxy.api import ProxyNode
 from bmswitch.workflows import effects_core, effects_proxy
+from bmswitch.workflows.commands import run_command
 from bmswitch.workflows.effects_core import Farewell, left, state_of
 from bmswitch.workflows.effects_proxy import Watch, busy_on
 from bmswitch.workflows.prove import SwitchProof
+from bmswitch.workflows.rights import SideRights
 from bmswitch.workflows.sites import verification
 from bmswitch.workflows.soak import soak
 
@@ -37,7 +39,7 @@ class Pieces:
     """What the effects work on. `orphans` tells what the target missed in the orphans topic up to given end offsets.
 
     `proof` is None when an attempt is resumed or put back in a new process: then only the way back, or the way on
-    after the promotion, can be gone.
+    after the promotion, can be gone. `permit` is asked right before each effect and raises when this process may not act any more.
     """
 
     config: Config
@@ -49,6 +51,7 @@ class Pieces:
     orphans: Callable[[dict[str, list[int]]], list[str]]
     proof: SwitchProof | None = None
     log: Path = field(default_factory=lambda: Path("commands.log"))
+    permit: Callable[[], None] = lambda: None
 
 
 class RealWorld:
@@ -66,7 +69,6 @@ class RealWorld:
         self._ready: list[tuple[Verb, Result]] = []
         self._quiet = 0
         self._demoted_at = 0.0
-        self._do = _effects(self)
 
     def close(self) -> None:
         """Does not wait for an effect that hangs: each is bounded by its own deadline."""
@@ -127,7 +129,12 @@ class RealWorld:
     def _run(self, verb: Verb, action: Action, state: State) -> None:
         begun = time.monotonic()
         try:
-            result = self._do[verb](action, state)
+            self._pieces.permit()
+            if comes_too_late(state, verb, self.now_ms()):
+                result = Result(answer="no", said="not done: the hold had ended while bmswitch stood still")
+            else:
+                effect: Callable[[Action, State], Result] = getattr(self, verb.replace("-", "_"))
+                result = effect(action, state)
         except BmswitchError as error:
             said = " ".join(part for part in (error.cause, error.evidence) if part)
             result = Result(answer="unknown", said=said)
@@ -225,6 +232,14 @@ class RealWorld:
             self._pieces.source, lambda: self._command("start"), self.deadline(action)
         )
 
+    def revoke_source(self, action: Action, state: State) -> Result:
+        """The source can write neither to the bucket nor to its log."""
+        return self._rights(state.source).withdraw(self.deadline(action))
+
+    def restore_source(self, action: Action, state: State) -> Result:
+        """The source may write again, as before."""
+        return self._rights(state.source).give_back(self.deadline(action))
+
     def promote_target(self, action: Action, _state: State) -> Result:
         """The target is RUNNING."""
         return effects_core.promote(self._pieces.target, self.deadline(action))
@@ -255,26 +270,15 @@ class RealWorld:
         command = {"stop": core.stop, "start": core.start, "kick": core.kick}[name]
         if command is None:
             return Result(answer="no", said=f"no {name} command is configured")
-        return effects_core.run_command(command, self._pieces.log, core.timeout)
+        return run_command(command, self._pieces.log, core.timeout, "kick" if name == "kick" else "core")
 
-
-def _effects(world: RealWorld) -> dict[Verb, Callable[[Action, State], Result]]:
-    return {
-        "hold": world.hold,
-        "kick": world.kick,
-        "drain": world.drain,
-        "barrier": world.barrier,
-        "demote-source": world.demote_source,
-        "settle": world.settle,
-        "prove": world.prove,
-        "stop-source": world.stop_source,
-        "promote-target": world.promote_target,
-        "probe-target": world.probe_target,
-        "flip-target": world.flip_target,
-        "release": world.release,
-        "soak": world.soak,
-        "flip-source": world.flip_source,
-        "demote-target": world.demote_target,
-        "start-source": world.start_source,
-        "probe-source": world.probe_source,
-    }
+    def _rights(self, colour: Colour) -> SideRights:
+        pieces = self._pieces
+        timeout = pieces.config.site(colour).core.timeout
+        return SideRights(
+            pieces.config,
+            colour,
+            pieces.plan.source.installation_id,
+            lambda command, kind: run_command(command, pieces.log, timeout, kind),
+            pieces.permit,
+        )

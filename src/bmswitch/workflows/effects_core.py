@@ -1,17 +1,13 @@
 """Effects on the two cores: each reads first, acts only if needed, and believes what it reads back, not the answer."""
 
-import os
 import socket
-import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from bmswitch.bluemind.client import Core
 from bmswitch.kafka.topics import Topics
 from bmswitch.model.barrier import new_nonce
-from bmswitch.model.config import Argv
 from bmswitch.model.errors import BmswitchError, RefusedError, UnreachableError
 from bmswitch.model.partition import partition_of
 from bmswitch.model.records import SEPPUKU_UID
@@ -171,35 +167,6 @@ class Farewell:
 def total(ends: dict[str, list[int]]) -> int:
     """All end offsets as one number: it grows with any record."""
     return sum(sum(offsets) for offsets in ends.values())
-
-
-def run_command(command: Argv, log: Path, timeout: float) -> Result:
-    """Runs one of the operator's own commands; what it prints goes to a file (0600), as a daemon may keep it open.
-
-    It gets its own session: Ctrl-C for bmswitch is not for it.
-    """
-    begun = time.monotonic()
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        code = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=handle,
-            stderr=handle,
-            timeout=timeout,
-            check=False,
-            start_new_session=True,
-        ).returncode
-    except subprocess.TimeoutExpired:
-        return Result(answer="unknown", said=f"{command[0]} did not end within {timeout:g} s, see {log}")
-    except OSError as error:
-        return Result(answer="no", said=f"{command[0]} can not be run: {error.strerror}")
-    finally:
-        os.close(handle)
-    facts: dict[str, int | str] = {"ms": int((time.monotonic() - begun) * 1000)}
-    if code:
-        return Result(answer="no", said=f"{command[0]} ended with {code}, see {log}", facts=facts)
-    return Result(answer="yes", facts=facts)
 
 
 def stop_core(core: Core, command: Callable[[], Result], deadline: float) -> Result:

@@ -4,7 +4,7 @@ import shlex
 
 import msgspec
 
-from bmswitch.model.config import Config
+from bmswitch.model.config import Config, MinioPolicy, RightsCommand
 from bmswitch.model.plan import Plan
 from bmswitch.model.switch import (
     VERBS,
@@ -37,9 +37,12 @@ class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
 def rehearse(config: Config, plan: Plan) -> list[Rehearsed]:
     """Every action in order. Nothing is touched, not even read."""
     core = config.source.core
-    powers = Powers(stop=core.stop is not None, start=core.start is not None, kick=core.kick is not None)
     entry = Entry(
-        kind="start", fence=1, at_ms=1, limits=Limits.of(config.budgets, core.timeout), powers=powers
+        kind="start",
+        fence=1,
+        at_ms=1,
+        limits=Limits.of(config.budgets, core.timeout),
+        powers=Powers.of(config.source),
     )
     state = fold([entry]) or State()
     exact = effects_of(config, plan)
@@ -75,6 +78,8 @@ def effects_of(config: Config, plan: Plan) -> dict[Verb, str]:
         "settle": f"end offsets of {len(plan.source.topics)} topics on {blue.kafka.bootstrap} stand still",
         "prove": "items touched since the last proof are read on both sides and equal",
         "stop-source": _run(blue.core.stop),
+        "revoke-source": _rights(config, "revoke"),
+        "restore-source": _rights(config, "restore"),
         "promote-target": f"PUT {green.url}{state}/_promote, read back RUNNING",
         "probe-target": f"write one probe entry on {green.url} and read it back",
         "flip-target": f"{nodes}: every frontend to green, read back",
@@ -85,6 +90,19 @@ def effects_of(config: Config, plan: Plan) -> dict[Verb, str]:
         "start-source": _run(blue.core.start),
         "probe-source": f"write one probe entry on {blue.url} and read it back",
     }
+
+
+def _rights(config: Config, what: str) -> str:
+    """How the source's rights are withdrawn or given back, without any key."""
+    said = []
+    for part, rights in (("bucket", config.source.rights.bucket), ("Kafka", config.source.rights.kafka)):
+        if isinstance(rights, RightsCommand):
+            said.append(f"{part}: {_run(rights.revoke if what == 'revoke' else rights.restore)}")
+        elif rights is not None:
+            who = rights.user if isinstance(rights, MinioPolicy) else rights.principal
+            done = f"deny {who} to write" if what == "revoke" else f"give {who} back what it had"
+            said.append(f"{part}: {done}, read back")
+    return "; ".join(said) or "nothing: no rights are configured"
 
 
 def _run(command: list[str] | None) -> str:

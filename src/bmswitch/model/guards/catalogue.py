@@ -10,6 +10,7 @@ from bmswitch.model.guards.frontends import frontends
 from bmswitch.model.guards.guard import Guard, Moment
 from bmswitch.model.guards.id_sequence_fresh import id_sequence_fresh
 from bmswitch.model.guards.ids_well_formed import ids_well_formed
+from bmswitch.model.guards.keys_can_write import keys_can_write
 from bmswitch.model.guards.lag import lag
 from bmswitch.model.guards.log_copies import log_copies
 from bmswitch.model.guards.log_settings import log_settings
@@ -24,6 +25,7 @@ from bmswitch.model.guards.replicate_runs import replicate_runs
 from bmswitch.model.guards.retention_long import retention_long
 from bmswitch.model.guards.same_partitions import same_partitions
 from bmswitch.model.guards.servers_mapped import servers_mapped
+from bmswitch.model.guards.source_can_be_fenced import source_can_be_fenced
 from bmswitch.model.guards.source_can_be_stopped import source_can_be_stopped
 from bmswitch.model.guards.source_serves import source_serves
 from bmswitch.model.guards.target_is_a_clone import target_is_a_clone
@@ -53,6 +55,7 @@ GUARDS: tuple[Guard, ...] = (
     clocks_agree,
     proxies_on_source,
     source_can_be_stopped,
+    source_can_be_fenced,
     replicate_runs,
     caught_up,
     lag,
@@ -60,6 +63,7 @@ GUARDS: tuple[Guard, ...] = (
     orphans,
     proof,
     frontends,
+    keys_can_write,
     disk,
 )
 

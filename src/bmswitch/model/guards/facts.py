@@ -86,10 +86,20 @@ class ParkedFacts(msgspec.Struct, frozen=True):
     who: str = ""
 
 
+class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the bucket let one side's own key do with a canary. `error`: it could not be found out."""
+
+    colour: Colour
+    may_write: bool = False
+    same_as_other: bool = False
+    error: str = ""
+
+
 class SwitchFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known only once the copy runs: asked at the gate. `*_error` says why a part could not be read.
 
-    `orphans` are changes that a clone reads only once; `frontend_faults` what a client would see go wrong now.
+    `orphans` are changes that a clone reads only once; `frontend_faults` what a client would see go wrong now. `keys` are
+    those that are configured; `dry`: nothing may be written, so they were not tried.
     """
 
     plan_id: str
@@ -102,6 +112,8 @@ class SwitchFacts(msgspec.Struct, frozen=True, kw_only=True):
     orphans_error: str = ""
     parked: list[ParkedFacts] = []
     parked_error: str = ""
+    keys: list[KeyFacts] = []
+    dry: bool = False
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +121,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     `heartbeat_age` is the age in seconds of the newest id sequence record, None when there is none. `new_topic_bytes`
     is the record limit of topics that bmswitch makes on the target, 0 when a command of the operator makes them.
-    `switch` is None before the copy runs.
+    `missing_rights` are the parts whose writing can not be withdrawn from the source; `unproven_policy`: a bucket policy without a
+    key to see that it is applied. `switch` is None before the copy runs.
     """
 
     now: float
@@ -125,6 +138,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     clocks: list[ClockFacts] = []
     new_topic_bytes: int = 0
     missing_commands: list[str] = []
+    missing_rights: list[str] = []
+    unproven_policy: bool = False
     switch: SwitchFacts | None = None
 
     @property

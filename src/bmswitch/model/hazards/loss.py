@@ -49,13 +49,13 @@ HAZARDS: tuple[Hazard, ...] = (
         8,
         "Two leaders at a time",
         "checked",
-        does="Green is promoted only after blue is read DEMOTED with its farewell in the log and, with core.stop, proven stopped (phase `stop-old`). On the way back blue starts only when green is proven not to lead (`src/bmswitch/model/switch/back.py`). Without core.stop the demotion alone fences (guard `source_can_be_stopped`, guard `source_can_be_stopped`). Revoking blue's Kafka and S3 keys is yours",
+        does="Green is promoted only after blue is read DEMOTED with its farewell in the log and, with core.stop, proven stopped (phase `stop-old`). On the way back blue starts only when green is proven not to lead (`src/bmswitch/model/switch/back.py`). Without core.stop the demotion alone fences (guard `source_can_be_stopped`). With rights in the configuration phase `revoke` takes the old side's right to write to the bucket and to its Kafka, read back and tried with its own key; without, guard `source_can_be_fenced` warns and it is yours",
     ),
     Hazard(
         9,
         "A demoted blue still takes writes to what is not fenced",
         "checked",
-        does="Phase `hold` keeps clients away until phase `stop-old` has stopped blue's core. Who reaches blue's 443 or 8090 past the proxies is not seen: close them by firewall",
+        does="Phase `hold` keeps clients away until phase `stop-old` has stopped blue's core; phase `revoke` takes its right to store bodies. Who reaches blue's 443 or 8090 past the proxies is not seen: close them by firewall",
     ),
     Hazard(
         10,
@@ -85,7 +85,7 @@ HAZARDS: tuple[Hazard, ...] = (
         14,
         "Old blue deletes bodies from the shared bucket",
         "checked",
-        does="Phase `stop-old` ends blue's timers; guard `retention_long` warns of a short retention. Blue's key and the bucket's versioning are not looked at: make the key read only, turn versioning on",
+        does="Phase `stop-old` ends blue's timers; guard `retention_long` warns of a short retention. With rights.bucket phase `revoke` makes blue's key read only before the promotion, tries it, and gives it back on the way back (guard `source_can_be_fenced`). The bucket's versioning is not looked at: turn it on",
     ),
     Hazard(
         15,
@@ -96,8 +96,8 @@ HAZARDS: tuple[Hazard, ...] = (
     Hazard(
         16,
         "Green's key is read only after the promotion: deliveries fail",
-        "outside",
-        does="The probe write of phase `promote` is a directory entry and needs no bucket; phase `soak` delivers no mail. Test a PUT with green's key beforehand",
+        "checked",
+        does="Guard `keys_can_write` puts a canary, looks at it and deletes it with the key that is named as bucket_key, before the hold; phase `revoke` asks again after the old side's right was withdrawn. The probe write of phase `promote` is a directory entry and needs no bucket. Whether the named key is the one in green's settings is not compared",
     ),
     Hazard(
         17,

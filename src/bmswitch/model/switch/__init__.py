@@ -29,7 +29,7 @@ from bmswitch.model.switch.facts import (
     Result,
     Verb,
 )
-from bmswitch.model.switch.forward import STEPS, Step, turn_back_because
+from bmswitch.model.switch.forward import STEPS, Step, comes_too_late, turn_back_because
 from bmswitch.model.switch.state import Entry, State, apply, entry_of, fold
 from bmswitch.model.switch.transitions import TRANSITIONS, Transition
 
@@ -50,6 +50,7 @@ __all__ = [
     "Transition",
     "Verb",
     "apply",
+    "comes_too_late",
     "entry_of",
     "fold",
     "may_abort",

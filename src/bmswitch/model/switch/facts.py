@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from bmswitch.model.config import Budgets, Colour
+from bmswitch.model.config import Budgets, Colour, Site
 
 Phase = Literal[
     "gate",
@@ -113,6 +113,17 @@ class Powers(msgspec.Struct, frozen=True, kw_only=True):
     start: bool = True
     kick: bool = True
     revoke: bool = False
+
+    @classmethod
+    def of(cls, site: Site) -> "Powers":
+        """Those of one side of the configuration."""
+        core = site.core
+        return cls(
+            stop=core.stop is not None,
+            start=core.start is not None,
+            kick=core.kick is not None,
+            revoke=site.rights.any,
+        )
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):

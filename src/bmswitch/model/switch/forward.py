@@ -58,7 +58,7 @@ def turn_back_because(state: State, seen: Observation) -> str:
         return _doubt_before_promotion(state, seen)
     if not promoted(state):
         if state.answer("promote-target") == "no":
-            return f"{state.target} refused the promotion"
+            return f"{state.target} was not promoted: {state.results['promote-target'].said or 'it refused'}"
         return _late(state, seen) if state.phase == "promote" else ""
     if not state.source_gone and not state.was_intended("flip-target") and hold_lapsed(state, seen):
         return f"the hold has lapsed before the flip, and {state.source}'s core was not proven stopped"
@@ -112,6 +112,22 @@ def held_everywhere(state: State, seen: Observation) -> bool:
     return not hold_lapsed(state, seen) and all(
         node.seen and node.fence == state.fence and node.hold_until_ms > 0 for node in seen.nodes
     )
+
+
+_NEED_THE_HOLD: frozenset[Verb] = frozenset(
+    {"demote-source", "stop-source", "revoke-source", "promote-target"}
+)
+
+
+def comes_too_late(state: State, verb: Verb, now_ms: int) -> bool:
+    """Asked again in the very moment of doing: the process may have stood still since it decided.
+
+    What is only right under the hold is left undone when the hold has ended meanwhile. A promotion that was begun once is not
+    asked: it may have happened already.
+    """
+    if state.goal != "switch" or verb not in _NEED_THE_HOLD or state.tries.get(verb, 0) > 1:
+        return False
+    return not state.in_force(now_ms)
 
 
 def promoted(state: State) -> bool:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from bmswitch.kafka.topics import NEW_TOPIC_BYTES
-from bmswitch.model.config import Config
+from bmswitch.model.config import BucketPolicy, Config
 from bmswitch.model.guards.facts import Facts
 from bmswitch.model.plan import Plan
 from bmswitch.proxy.api import ProxyNode
@@ -34,12 +34,17 @@ def beforehand(config: Config) -> Facts:
 
 
 def at_gate(
-    config: Config, plan: Plan, *, nodes: Sequence[ProxyNode], orphans: Callable[[], list[str]]
+    config: Config,
+    plan: Plan,
+    *,
+    nodes: Sequence[ProxyNode],
+    orphans: Callable[[], list[str]],
+    dry: bool = False,
 ) -> Facts:
-    """For the gate: the same, cheap, and what only the running copy and the open nodes tell."""
+    """For the gate: the same, cheap, and what only the running copy and the open nodes tell. `dry`: write nothing."""
     with ThreadPoolExecutor(_READERS, thread_name_prefix="facts") as pool:
         looks = [pool.submit(look, node) for node in nodes]
-        switch = switch_facts(config, plan, pool, orphans)
+        switch = switch_facts(config, plan, pool, orphans, dry=dry)
         facts = _common(config, pool, count=False)
         return msgspec.structs.replace(
             facts, now=time.time(), nodes=[one.result() for one in looks], switch=switch
@@ -51,7 +56,8 @@ def _common(config: Config, pool: ThreadPoolExecutor, *, count: bool) -> Facts:
     target_read = pool.submit(whole_side, config, config.standby)
     source, target = whole_side(config, config.serving), target_read.result()
     age, age_error = attempt(lambda: heartbeat_age(config, source), None)
-    core = config.source.core
+    core, rights = config.source.core, config.source.rights
+    parts = (("the bucket", rights.bucket), ("its Kafka", rights.kafka))
     return Facts(
         now=time.time(),
         source=source,
@@ -65,4 +71,6 @@ def _common(config: Config, pool: ThreadPoolExecutor, *, count: bool) -> Facts:
         clocks=clock_facts(config, pool, source, target, bucket.result()),
         new_topic_bytes=0 if config.target.kafka.create_topics else NEW_TOPIC_BYTES,
         missing_commands=[name for name in ("stop", "start", "kick") if getattr(core, name) is None],
+        missing_rights=[part for part, way in parts if way is None],
+        unproven_policy=isinstance(rights.bucket, BucketPolicy) and config.source.bucket_key is None,
     )

@@ -12,17 +12,19 @@ from bmswitch.replication.quarantine import FILE as QUARANTINE
 from bmswitch.replication.quarantine import Entry, entries
 from bmswitch.replication.state import read_status
 from bmswitch.workflows.facts.attempt import attempt
+from bmswitch.workflows.facts.keys import key_facts
 from bmswitch.workflows.sites import verification
 from bmswitch.workflows.soak import probe_all
 from bmswitch.workflows.verify import load_proof
 
 
 def switch_facts(
-    config: Config, plan: Plan, pool: ThreadPoolExecutor, orphans: Callable[[], list[str]]
+    config: Config, plan: Plan, pool: ThreadPoolExecutor, orphans: Callable[[], list[str]], *, dry: bool
 ) -> SwitchFacts:
-    """One look; `orphans` reads what a clone has missed in the source's orphans topic."""
+    """One look; `orphans` reads what a clone has missed in the source's orphans topic. `dry`: no canary is put."""
     run_dir = Path(config.run_dir)
     missed = pool.submit(attempt, orphans, list[str]())
+    keys = pool.submit(key_facts, config) if not dry else None
     faults = probe_all(pool, config.proxies, verify=verification(config.source.tls))
     parked, parked_error = parked_facts(run_dir)
     found, orphans_error = missed.result()
@@ -37,6 +39,8 @@ def switch_facts(
         orphans_error=orphans_error,
         parked=parked,
         parked_error=parked_error,
+        keys=keys.result() if keys else [],
+        dry=dry,
     )
 
 
