@@ -15,12 +15,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from bmswitch.lab.supervisor import programs
@@ -35,6 +36,7 @@ from bmswitch.proxy.open import open_node
 
 Answer = TypeVar("Answer")
 Driver = Literal["envoy", "haproxy", "nginx"]
+DRIVERS: list[Any] = ["envoy", *(pytest.param(name, marks=pytest.mark.real) for name in ("haproxy", "nginx"))]
 READY = 15.0
 
 
@@ -232,11 +234,12 @@ class Node:
         self.proxy.release(next(self.fences))
 
     def kill(self, name: str) -> None:
-        """kill -9; of HAProxy and nginx the workers first, as nobody else would end them."""
-        if name in {"haproxy", "nginx"}:
-            for pid in children(self.processes[name].pid):
-                os.kill(pid, signal.SIGKILL)
+        """kill -9; of HAProxy and nginx the workers too, after the master, which would start others."""
+        workers = children(self.processes[name].pid) if name in {"haproxy", "nginx"} else []
         self.processes[name].end(signal.SIGKILL)
+        for pid in workers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def start(self, name: str) -> None:
         self.processes[name].start()

@@ -11,13 +11,12 @@ import msgspec
 import pytest
 import yaml
 from tests.integration.parts import require_real
-from tests.integration.proxy_parts import Driver, Node, running_node, until
+from tests.integration.proxy_parts import DRIVERS, Driver, Node, running_node, until
 
 from bmswitch.cli.main import run
 from bmswitch.model.config import Frontends
 from bmswitch.proxy.inspect import inspect_node
 
-DRIVERS = ["envoy", *(pytest.param(name, marks=pytest.mark.real) for name in ("haproxy", "nginx"))]
 RELOAD = {"haproxy": signal.SIGUSR2, "nginx": signal.SIGHUP}
 
 

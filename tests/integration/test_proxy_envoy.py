@@ -177,18 +177,6 @@ def test_a_hold_that_envoy_does_not_have_makes_the_colour_unknown(node: Node) ->
     assert node.proxy.read().colour == "blue"
 
 
-def test_without_envoy_no_order_is_called_done(node: Node) -> None:
-    node.kill("envoy")
-    with pytest.raises(UnreachableError):
-        node.hold(5)
-    with pytest.raises(UnreachableError):
-        node.flip("green")
-    with pytest.raises(UnreachableError):
-        node.release()
-    node.start("envoy")
-    assert node.proxy.read().colour == "green"
-
-
 def test_one_folder_has_one_gate(node: Node) -> None:
     second = subprocess.run(gate_command(node.directory), capture_output=True, timeout=20, check=False)
     assert second.returncode == 9

@@ -4,8 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,16 +21,6 @@ from bmswitch.proxy.nginx_process import workers
 from bmswitch.proxy.nginx_script import STATE_PATH, state_text
 
 pytestmark = pytest.mark.real
-
-CONTROLLER = """\
-import sys, time, msgspec
-from bmswitch.model.config import NginxNode
-from bmswitch.proxy.nginx import NginxProxy
-node = msgspec.json.decode(sys.argv[1], type=NginxNode)
-NginxProxy(node).hold(int((time.time() + 1.5) * 1000), 5)
-print("held", flush=True)
-time.sleep(60)
-"""
 
 
 @pytest.fixture
@@ -117,20 +105,6 @@ def test_a_reload_in_a_hold_under_load_loses_nothing(node: Node) -> None:
 def is_reset_of_a_kept_connection(error: str) -> bool:
     """An idle client connection that the old worker closed while the client wrote on it (proxy-cutover.md 4)."""
     return "ServerDisconnected" in error or "ConnectionReset" in error
-
-
-def test_a_killed_controller_leaves_a_lease_that_ends_by_itself(node: Node) -> None:
-    config = msgspec.json.encode(configured(node)).decode()
-    controller = subprocess.Popen([sys.executable, "-c", CONTROLLER, config], stdout=subprocess.PIPE)
-    assert controller.stdout is not None
-    assert controller.stdout.readline() == b"held\n"
-    controller.kill()
-    controller.wait(5)
-    controller.stdout.close()
-    held_until = node.proxy.read().hold_until_ms
-    assert node.loop.run(everywhere(node)) == ["blue", "blue"]
-    assert held_until <= epoch_ms(0) < held_until + 1000
-    assert node.proxy.read().hold_until_ms == 0
 
 
 @pytest.mark.parametrize("content", [None, "", "blue", "blue 0", "red 0 0\n", "blue 0 0"])

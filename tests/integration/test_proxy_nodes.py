@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from tests.integration.parts import require_real
 from tests.integration.proxy_parts import (
+    DRIVERS,
     Driver,
     Load,
     Node,
@@ -23,8 +24,6 @@ from tests.integration.proxy_parts import (
 from bmswitch.model.config import Colour
 from bmswitch.model.errors import RefusedError
 from bmswitch.proxy.api import InFlight, Sessions
-
-DRIVERS = ["envoy", *(pytest.param(name, marks=pytest.mark.real) for name in ("haproxy", "nginx"))]
 
 
 @pytest.fixture(params=DRIVERS)
@@ -120,6 +119,15 @@ def test_renewal_extends_and_a_past_time_releases(node: Node) -> None:
     node.proxy.hold(deadline, next(node.fences))
     assert node.proxy.read().hold_until_ms == deadline
     node.hold(-1)
+    assert node.proxy.read().hold_until_ms == 0
+
+
+def test_within_one_run_a_late_order_can_not_shorten_a_renewal(node: Node) -> None:
+    deadline = epoch_ms(6)
+    for until_ms in (epoch_ms(2), deadline, epoch_ms(3), epoch_ms(-1)):
+        node.proxy.hold(until_ms, 1)
+    assert node.proxy.read().hold_until_ms == deadline
+    node.proxy.release(1)
     assert node.proxy.read().hold_until_ms == 0
 
 

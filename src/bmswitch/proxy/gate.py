@@ -104,7 +104,7 @@ class Gate:
                 order.until_ms, order.fence, held_until_ms=before.hold_until_ms, seen_fence=before.fence
             )
             until = min(wanted, since + HOLD_CAP_MS)
-            self._save(hold_until_ms=until, held_since_ms=since, fence=order.fence)
+            await self._save(order.fence, hold_until_ms=until, held_since_ms=since)
             if until <= now:
                 self._end_hold()
                 return
@@ -115,11 +115,8 @@ class Gate:
         """Points every cluster at `colour`."""
         async with self._one_at_a_time:
             self._check(order.fence)
-            self._save(fence=order.fence)
-            state = msgspec.structs.replace(self._state, colour=order.colour)
-            await asyncio.to_thread(self._disk.write_state, state, durable=True)
-            self._state = state
-            self._disk.write_endpoints(self._config.clusters, state)
+            await self._save(order.fence, colour=order.colour)
+            self._disk.write_endpoints(self._config.clusters, self._state)
             await self._seen(f"the flip to {order.colour}", self._shows_colour)
             self._syncing = asyncio.create_task(self._sync())
 
@@ -127,7 +124,7 @@ class Gate:
         """Lets everything go."""
         async with self._one_at_a_time:
             self._check(order.fence)
-            self._save(hold_until_ms=0, held_since_ms=0, fence=order.fence)
+            await self._save(order.fence, hold_until_ms=0, held_since_ms=0)
             self._end_hold()
             await self._seen("the release", self._shows_release)
 
@@ -146,9 +143,18 @@ class Gate:
         if fence < self._state.fence:
             raise RefusedError(f"fence {fence} is older than {self._state.fence}, which this node has seen")
 
-    def _save(self, **changes: object) -> None:
-        self._state = msgspec.structs.replace(self._state, **changes)
-        self._disk.write_state(self._state, durable=False)
+    async def _save(self, fence: int, **changes: object) -> None:
+        """On the disk, file and folder, when it returns, if colour or fence are new: a power cut forgets neither.
+
+        A lease is shorter than a reboot and waits for no disk.
+        """
+        before = self._state
+        state = msgspec.structs.replace(before, fence=fence, **changes)
+        if (state.colour, state.fence) == (before.colour, before.fence):
+            self._disk.write_state(state, durable=False)
+        else:
+            await asyncio.to_thread(self._disk.write_state, state, durable=True)
+        self._state = state
 
     def _begin_hold(self, state: files.GateState) -> None:
         """The understudy is ready before anything is held, the room closed before Envoy asks."""

@@ -56,7 +56,7 @@ class GateFiles:
             ) from error
 
     def write_state(self, state: files.GateState, *, durable: bool) -> None:
-        """`durable`: on the disk when it returns, which a new colour needs; a lease is shorter than a reboot."""
+        """`durable`: on the disk when it returns, which a new colour or fence needs; a lease is shorter than a reboot."""
         text = msgspec.json.encode(state).decode() + "\n"
         replace_file(self.directory / files.STATE, text, durable=durable)
 

@@ -114,7 +114,8 @@ class HaproxyProxy:
             UnreachableError, UnknownError, RefusedError: no answer, or none that is understood; an old fence.
         """
         with alone(self._file, self._timeout):
-            self._refuse_old(fence, read_map_file(self._file), f"end {kind} sessions")
+            maps = [read_map_file(self._file), *self._master.maps().values()]
+            self._refuse_old(fence, maps, f"end {kind} sessions")
         names = self._node.tcp_backends if kind == "mail" else self._node.backends
         streams = self._streams(names.get(colour, []))
         return self._master.shutdown(sorted(streams, key=lambda one: not one.tunnel)[: max(0, at_most)])
@@ -123,23 +124,37 @@ class HaproxyProxy:
         """Nothing is kept open between calls."""
 
     def _change(self, fence: int, verb: str, *, active: str = "", hold_until_ms: int | None = None) -> None:
-        """One change under the lock; the fence travels with it, ahead of the effect."""
+        """One change under the lock; the fence travels with it, ahead of the effect.
+
+        The file is written even when HAProxy is silent: its next start must not come back with a forgotten intent.
+        """
         with alone(self._file, self._timeout):
             before = read_map_file(self._file)
-            self._refuse_old(fence, before, verb)
+            workers, silent = self._workers()
+            self._refuse_old(fence, [before, *workers], verb)
             until = before.hold_until_ms if hold_until_ms is None else hold_until_ms
             if verb == "hold":
                 until = renewed(until, fence, held_until_ms=before.hold_until_ms, seen_fence=before.fence)
             wanted = CutMap(active or before.active, until, fence)
             text = map_text(_known(wanted.active), hold_until_ms=until, fence=fence)
-            replace_file(self._file, text, durable=bool(active))  # a lease is shorter than a reboot
+            lasting = bool(active) or fence > before.fence  # a lease is shorter than a reboot
+            replace_file(self._file, text, durable=lasting)
+            if silent is not None:
+                raise silent
             self._master.set_map(
                 {"fence": str(fence), "active": wanted.active, "hold_until": str(wanted.hold_until_ms)}
             )
             self._confirm(wanted, verb)
 
-    def _refuse_old(self, fence: int, before: CutMap, verb: str) -> None:
-        seen = max([before.fence, *(one.fence for one in self._master.maps().values())])
+    def _workers(self) -> tuple[list[CutMap], UnreachableError | UnknownError | None]:
+        """What every worker has, or why that can not be known."""
+        try:
+            return list(self._master.maps().values()), None
+        except (UnreachableError, UnknownError) as error:
+            return [], error
+
+    def _refuse_old(self, fence: int, maps: list[CutMap], verb: str) -> None:
+        seen = max(one.fence for one in maps)
         if fence < seen:
             raise RefusedError(
                 f"proxy node {self.name} refuses to {verb}: a newer run has been here",

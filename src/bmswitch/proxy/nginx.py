@@ -138,7 +138,8 @@ class NginxProxy:
                 until = renewed(until, fence, held_until_ms=held, seen_fence=seen)
             text = state_text(wanted, hold_until_ms=until, fence=fence)
             try:
-                replace_file(self._file, text, durable=colour is not None)  # a lease is shorter than a reboot
+                lasting = colour is not None or fence > seen  # a lease is shorter than a reboot
+                replace_file(self._file, text, durable=lasting)
             except OSError as error:
                 raise UnreachableError(
                     f"the state file {self._file} can not be replaced", evidence=str(error)
