@@ -265,9 +265,18 @@ def free_port() -> int:
 
 @contextmanager
 def running_node(
-    driver: Driver, directory: Path, *, keepalive: float = 75.0, idle: float = 4.0, spread: int = 0
+    driver: Driver,
+    directory: Path,
+    *,
+    keepalive: float = 75.0,
+    idle: float = 4.0,
+    spread: int = 0,
+    spoil: Callable[[Path], None] = lambda _: None,
 ) -> Iterator[Node]:
-    """Two backends and one proxy before them, with two HTTP listeners, one IMAP and one SMTP."""
+    """Two backends and one proxy before them, with two HTTP listeners, one IMAP and one SMTP.
+
+    `spoil` may change the rendered files before the proxy starts.
+    """
     loop = Loop()
     servers = Servers(loop)
     loop.run(servers.start(keepalive=keepalive))
@@ -281,6 +290,7 @@ def running_node(
         config, processes = _haproxy(directory, listeners, servers.backends, spread)
     else:
         config, processes = _nginx(directory, listeners, servers.backends, admin, spread)
+    spoil(directory)
     node = Node(
         driver,
         directory,

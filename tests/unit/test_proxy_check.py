@@ -13,10 +13,13 @@ from bmswitch.proxy.haproxy_inspect import missing_pieces, parse_sections
 from bmswitch.proxy.haproxy_inspect import waits as haproxy_waits
 from bmswitch.proxy.inspection import Inspection
 from bmswitch.workflows.proxy_answers import Answer, same_as
-from bmswitch.workflows.proxy_check import Look, ProxyReport, report
+from bmswitch.workflows.proxy_check import ProxyReport, report
+from bmswitch.workflows.proxy_guards import Look
 
 NODE = HaproxyNode(name="edge", socket="/s", map_file="/m", backends={})
-GOOD = Inspection(files=20_000, clients=8_000, waits={"inspect-delay": 15.0}, cap=10.0, skew=0.0)
+GOOD = Inspection(
+    files=20_000, clients=8_000, backlog=4096, waits={"inspect-delay": 15.0}, cap=10.0, skew=0.0
+)
 LOOK = Look(
     node=NODE,
     state=NodeState("blue", 0, 3),
@@ -62,6 +65,10 @@ def test_a_good_node_passes_every_guard() -> None:
     [
         (seen(missing=["x"]), {"in_place": Level.stop}),
         (seen(unread=["x"]), {"in_place": Level.unknown}),
+        (seen(changed=["/etc/x"]), {"in_place": Level.warn}),
+        (seen(backlog=499), {"backlog": Level.warn}),
+        (seen(backlog=2_499, kept_outside=True), {"backlog": Level.warn}),
+        (seen(backlog=None), {"backlog": Level.unknown}),
         (seen(files=6_000), {"room": Level.stop}),
         (seen(clients=3_000), {"room": Level.stop}),
         (seen(rate=470), {"room": Level.stop}),
@@ -85,6 +92,14 @@ def test_each_danger_has_its_guard(look: Look, expected: dict[str, Level]) -> No
     assert levels(look) == expected
 
 
+def test_whoever_is_warned_is_told_what_follows_and_what_to_do() -> None:
+    silent = Look(node=NODE, error="does not answer")
+    findings = [
+        one for look in (silent, seen(old=[7], cap=3.0)) for one in report(look, Budgets(), 500).findings
+    ]
+    assert all(one.consequence and one.command for one in findings if one.level is not Level.passed)
+
+
 def test_a_higher_rate_or_a_longer_hold_needs_more_room() -> None:
     assert levels(LOOK, rate=2_000) == {"room": Level.stop}
     assert levels(LOOK, hold=10.5) == {"lease": Level.stop}
@@ -101,7 +116,7 @@ def test_nothing_is_concluded_from_silence() -> None:
     assert set(levels(silent).values()) == {Level.unknown, Level.stop}
     found = ProxyReport(rate=1, hold=5, nodes=[report(silent, Budgets(), 1)])
     assert found.nodes[0].claims == "unknown"
-    assert len(found.stops) == 8
+    assert len(found.stops) == 9
 
 
 def test_a_word_that_both_say_tells_no_colour() -> None:

@@ -100,6 +100,7 @@ def test_missing_pieces_are_named() -> None:
         "no `auth_request /_bmswitch/hold;`",
         "no `js_access bmswitch.access;`",
         "no `proxy_pass http://$bmswitch_web;`",
+        "`auth_request /login;` is not held",
     ]
     own = missing_pieces("    auth_request /login;\n", NODE)
     assert "`auth_request /login;` is not held" in own

@@ -132,6 +132,6 @@ def _show_answers(screen: Console, node: "NodeReport") -> None:
 
 def _show_finding(screen: Console, finding: Finding) -> None:
     sentence(screen, finding.cause, lead=f" {finding.level.value:<7} ", lead_style=_STYLE[finding.level])
-    for label, text in (("seen", finding.evidence), ("next", finding.command)):
+    for label, text in (("seen", finding.evidence), ("so", finding.consequence), ("next", finding.command)):
         if text and finding.level is not Level.passed:
             sentence(screen, text, lead=f"         {label}: ")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -13,7 +14,7 @@ from bmswitch.proxy import envoy_admin as admin
 from bmswitch.proxy.envoy_files import RUNTIME_KEY
 from bmswitch.proxy.inspection import Inspection, open_files_limit
 from bmswitch.proxy.layout import COLOURS, HOLD_CAP_MS
-from bmswitch.proxy.sockets import listener
+from bmswitch.proxy.sockets import listener, resolve, shortest_queue
 
 _NEVER: Final = float("inf")
 _STOP: Final = "envoy.overload_actions.stop_accepting_connections"
@@ -34,6 +35,8 @@ def inspect_envoy(node: EnvoyNode, *, timeout: float) -> Inspection:
         unread=[] if pid else ["Envoy's process"],
         waits=waits(dump),
         files=open_files_limit(pid) if pid else None,
+        backlog=shortest_queue([pid], but=frozenset(resolve(urlsplit(node.admin).netloc))) if pid else None,
+        kept_outside=True,
         clients=breakers(dump, node.clusters + node.tcp_clusters),
         cap=HOLD_CAP_MS / 1000,  # the gate's own, and it is of this version or refuses
         skew=0.0,  # the gate keeps the deadline, and is reached by a unix socket: the same machine
@@ -85,6 +88,9 @@ def waits(dump: Any) -> dict[str, float]:
             name = one.get("stat_prefix", "")
             found[f"{name} stream_idle_timeout"] = _seconds(one.get("stream_idle_timeout", "300s")) or _NEVER
             found[f"{name} request_timeout"] = _seconds(one.get("request_timeout", "0s")) or _NEVER
+            for limit in ("max_stream_duration", "max_connection_duration"):
+                text = one.get("common_http_protocol_options", {}).get(limit, "0s")
+                found[f"{name} {limit}"] = _seconds(text) or _NEVER
     return found
 
 

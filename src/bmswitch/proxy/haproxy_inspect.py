@@ -12,8 +12,9 @@ import msgspec
 
 from bmswitch.model.config import Colour, HaproxyNode
 from bmswitch.proxy.haproxy_socket import MasterSocket
-from bmswitch.proxy.inspection import Inspection, command_line, open_files_limit
+from bmswitch.proxy.inspection import Inspection, command_line, open_files_limit, younger_files
 from bmswitch.proxy.layout import COLOURS
+from bmswitch.proxy.sockets import shortest_queue
 
 _TIME: Final = re.compile(r"(\d+)(us|ms|s|m|h|d|)")
 _UNITS: Final = {"us": 1e-6, "ms": 0.001, "": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -38,7 +39,8 @@ def inspect_haproxy(node: HaproxyNode, *, timeout: float) -> Inspection:
     pids, old = master.workers(), master.old_workers()
     maximum = [int(found) for pid in pids if (found := _value(master.worker(pid, "show info"), "Maxconn"))]
     limits = [limit for pid in pids if (limit := open_files_limit(pid)) is not None]
-    text = _configuration(master.master_pid())
+    configuration = _files(master.master_pid())
+    text = "\n".join(_text(one) for one in configuration)
     sections = parse_sections(text)
     cap = lua_cap(sections)
     return Inspection(
@@ -46,6 +48,8 @@ def inspect_haproxy(node: HaproxyNode, *, timeout: float) -> Inspection:
         unread=([] if sections else ["the configuration files"])
         + ([] if cap else ["the cap in the Lua file"]),
         old=old,
+        changed=younger_files([*configuration, *_lua_files(sections)], pids),
+        backlog=shortest_queue(pids),
         waits=waits(sections, node.map_file),
         files=min(limits, default=None),
         clients=min(maximum, default=None),
@@ -101,12 +105,15 @@ def waits(sections: list[Section], map_file: str) -> dict[str, float]:
 
 def lua_cap(sections: list[Section]) -> float | None:
     """`CAP_MS` of the Lua file, in seconds."""
-    for line in (line for one in sections if one.head == "global" for line in one.lines):
-        if line.startswith(("lua-load-per-thread ", "lua-load ")):
-            text = _text(Path(line.split()[1]))
-            if found := re.search(r"^local CAP_MS = (\d+)", text, re.MULTILINE):
-                return int(found[1]) / 1000
+    for path in _lua_files(sections):
+        if found := re.search(r"^local CAP_MS = (\d+)", _text(path), re.MULTILINE):
+            return int(found[1]) / 1000
     return None
+
+
+def _lua_files(sections: list[Section]) -> list[Path]:
+    lines = [line for one in sections if one.head == "global" for line in one.lines]
+    return [Path(line.split()[1]) for line in lines if line.startswith(("lua-load-per-thread ", "lua-load "))]
 
 
 def _following(sections: list[Section], map_file: str) -> list[Section]:
@@ -137,17 +144,17 @@ def _mail(node: HaproxyNode, text: str) -> dict[Colour, list[str]]:
     }
 
 
-def _configuration(master: int) -> str:
-    """All files that HAProxy was started with, one after the other."""
+def _files(master: int) -> list[Path]:
+    """All configuration files that HAProxy was started with, in their order."""
     words = command_line(master)
-    texts = []
+    files: list[Path] = []
     for flag, value in itertools.pairwise(words):
         path = Path(f"/proc/{master}/cwd") / value
         if flag == "-f" and path.is_dir():
-            texts += [_text(one) for one in sorted(path.glob("*.cfg"))]
+            files += sorted(path.glob("*.cfg"))
         elif flag == "-f":
-            texts.append(_text(path))
-    return "\n".join(texts)
+            files.append(path)
+    return files
 
 
 def _value(text: str, name: str) -> str:

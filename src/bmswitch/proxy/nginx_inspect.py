@@ -8,11 +8,12 @@ from typing import Final
 
 from bmswitch.model.config import NginxNode
 from bmswitch.proxy import nginx_process as process
-from bmswitch.proxy.inspection import Inspection, command_line, open_files_limit
+from bmswitch.proxy.inspection import Inspection, command_line, open_files_limit, younger_files
 from bmswitch.proxy.layout import split_address
 from bmswitch.proxy.nginx import NginxProxy
 from bmswitch.proxy.nginx_probe import Said
 from bmswitch.proxy.nginx_script import HOLD_PATH
+from bmswitch.proxy.sockets import Endpoint, resolve, shortest_queue
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 _DUMP_WITHIN: Final = 5.0
@@ -35,6 +36,8 @@ def inspect_nginx(node: NginxNode, *, timeout: float) -> Inspection:
     return Inspection(
         missing=[*_without_script(said), *missing_pieces(text, node)] if text else _without_script(said),
         unread=[] if text else ["the configuration (`nginx -T` fails)"],
+        changed=younger_files(read_files(text), workers),
+        backlog=shortest_queue(workers, but=_inner(text)),
         old=[pid for pid, old in workers.items() if old],
         waits=shutdown_timeout(text),
         files=min(limits, default=None),
@@ -65,7 +68,8 @@ def _without_script(said: dict[str, Said]) -> list[str]:
 
 def missing_pieces(text: str, node: NginxNode) -> list[str]:
     """What a configuration (as of `nginx -T`) lacks."""
-    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+    bare = (line.partition("#")[0] for line in text.splitlines())
+    lines = [f"{part.strip()};" for line in bare for part in re.split("[;{}]", line) if part.strip()]
     wanted = {f"auth_request {HOLD_PATH};": bool(node.http), "js_access bmswitch.access;": bool(node.tcp)}
     missing = [f"no `{piece}`" for piece, needed in wanted.items() if needed and piece not in lines]
     if node.http and not any(line.startswith("proxy_pass") and "$bmswitch_web" in line for line in lines):
@@ -88,6 +92,19 @@ def ports_carry(node: NginxNode, reuse: int, first: int, last: int) -> int | Non
         return None
     fewest = min(len(addresses) for addresses in node.backends.values())
     return (last - first + 1) * fewest // _TIME_WAIT
+
+
+def read_files(text: str) -> list[Path]:
+    """The files of which `nginx -T` made its text, and the scripts that they name."""
+    names = re.findall(r"^# configuration file (\S+):$", text, re.MULTILINE)
+    names += re.findall(r"^\s*js_import\s+(?:\w+\s+from\s+)?(\S+);", text, re.MULTILINE)
+    return [Path(name) for name in names]
+
+
+def _inner(text: str) -> frozenset[Endpoint]:
+    """Where nginx answers for its own mail listeners: no client comes there."""
+    found = re.search(r"listen (\S+);\s+return \"\$bmswitch_said", text)
+    return frozenset(resolve(found[1])) if found else frozenset()
 
 
 def _number(name: str, word: int = 0) -> int:

@@ -33,6 +33,7 @@ _DUMP: Final = 0x301  # a request for all
 _HEADER: Final = struct.Struct("=IHHII")
 _QUESTION: Final = struct.Struct("=BBBBI48s")
 _ANSWER: Final = struct.Struct(">4xHH16s16s")
+_QUEUE_AT: Final = 60
 _INODE_AT: Final = 68
 _IDENTITY: Final = 48
 _DESTROY: Final = 21
@@ -45,7 +46,8 @@ _SOCKET: Final = re.compile(r"socket:\[(\d+)\]")
 class Connection(msgspec.Struct, frozen=True):
     """One connection: both ends and the inode by which its process has it open.
 
-    `family` and `identity` are the kernel's own words for it, a cookie included: another connection never has them.
+    `family` and `identity` are the kernel's own words for it, a cookie included: another connection never has them. `queue` of a
+    listener: how many connections may wait to be accepted.
     """
 
     local: Endpoint
@@ -53,6 +55,7 @@ class Connection(msgspec.Struct, frozen=True):
     inode: int
     family: int = 0
     identity: bytes = b""
+    queue: int = 0
 
 
 def connections(pids: Iterable[int]) -> Counter[Endpoint]:
@@ -106,6 +109,21 @@ def _destroy(link: socket.socket, one: Connection) -> bool:
     return bool(number == 0)
 
 
+def shortest_queue(pids: Iterable[int], *, but: frozenset[Endpoint] = frozenset()) -> int | None:
+    """Connections that may wait at the listener of these processes with the least room; None without any.
+
+    Several sockets of one address (one for each worker) count together; `but` are not looked at.
+
+    Raises:
+        UnknownError: they may not be looked at.
+    """
+    own = {inode for pid in pids for inode in _sockets(pid)}
+    room: Counter[Endpoint] = Counter()
+    for one in {found.inode: found for found in _ask(_LISTEN) if found.inode in own}.values():
+        room[one.local] += one.queue
+    return min((queue for end, queue in room.items() if end not in but), default=None)
+
+
 def listener(url: str) -> int | None:
     """Pid of the process of this machine that listens where `url` leads; None when none is found."""
     parts = urlsplit(url)
@@ -126,12 +144,14 @@ def parse_connection(family: int, body: bytes) -> Connection:
     own_port, port, own, other = _ANSWER.unpack_from(body)
     size = 4 if family == socket.AF_INET else 16
     (inode,) = struct.unpack_from("=I", body, _INODE_AT)
+    (queue,) = struct.unpack_from("=I", body, _QUEUE_AT)
     return Connection(
         (_short(ipaddress.ip_address(own[:size])), own_port),
         (_short(ipaddress.ip_address(other[:size])), port),
         inode,
         family,
         body[4 : 4 + _IDENTITY],
+        queue,
     )
 
 
