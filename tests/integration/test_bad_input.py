@@ -25,7 +25,7 @@ WRONG = "0123456789abcdef0123456789abcdef01234567"
 def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     """A lab without clients whose green is up and not installed; every test takes a run folder of its own."""
     with running_line(tmp_path_factory.mktemp("bad"), *SMALL) as made:
-        made.must("lab", "green", "up", plain=True)
+        made.must("lab", "standby", "up", "green", plain=True)
         yield made
 
 
@@ -105,8 +105,8 @@ def test_a_green_that_runs_is_left_alone(line: Line) -> None:
 @contextmanager
 def _green_in_production(line: Line) -> Iterator[None]:
     """Green as an installation of its own, as a wrong address in the configuration could name it."""
-    line.must("lab", "green", "down", plain=True)
-    line.must("lab", "green", "up", plain=True)
+    line.must("lab", "standby", "down", "green", plain=True)
+    line.must("lab", "standby", "up", "green", plain=True)
     try:
         (line.lab / "green" / "etc" / "mcast.id.clone").unlink()
         with line.core("green") as core:
@@ -115,8 +115,8 @@ def _green_in_production(line: Line) -> Iterator[None]:
         wait_for(lambda: line.core_state("green") == "CORE_STATE_RUNNING", 10, "green is in production")
         yield
     finally:
-        line.must("lab", "green", "down", plain=True)
-        line.must("lab", "green", "up", plain=True)
+        line.must("lab", "standby", "down", "green", plain=True)
+        line.must("lab", "standby", "up", "green", plain=True)
 
 
 # --- something does not answer, or refuses us ---------------------------------------------------------------------

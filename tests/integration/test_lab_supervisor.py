@@ -172,10 +172,10 @@ def test_no_secret_is_in_any_argument_list_or_log(layout: Layout) -> None:
 
 def test_green_is_built_like_a_fresh_machine_and_taken_away(layout: Layout) -> None:
     up(layout, SMALL)
-    assert faults.green_up(layout).changed
-    assert not faults.green_up(layout).changed
+    assert faults.standby_up(layout, "green").changed
+    assert not faults.standby_up(layout, "green").changed
     assert _states(status(layout))["green-core"] == "up"
-    assert faults.green_down(layout).changed
+    assert faults.standby_down(layout, "green").changed
     assert "green-core" not in _states(status(layout))
     assert list((layout.site("green") / "data").iterdir()) == []
 

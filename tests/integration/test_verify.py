@@ -36,8 +36,8 @@ def prove(blue: FakeCore, green: FakeCore, *, bucket: Bucket | None = None, **ch
     green_token = changes.pop("green_token", TOKEN)
     ensure_barrier(first, [D])
     pieces = Pieces(
-        blue=lambda: Bulk(blue.url, TOKEN, name="blue"),
-        green=lambda: Bulk(green.url, green_token, name="green"),
+        source=lambda: Bulk(blue.url, TOKEN, name="blue"),
+        target=lambda: Bulk(green.url, green_token, name="green"),
         domains=[D],
         versions=(blue.held.version, green.held.version),
         position=lambda: {"t": [1, 2]},
@@ -355,7 +355,7 @@ def test_a_container_that_appears_late_on_green_is_read_too() -> None:
 
         green.hook = appear
         outcome = prove(blue, green)
-    assert [(one.type, one.item, one.side) for one in outcome.differences] == [("notes", "n/1", "blue")]
+    assert [(one.type, one.item, one.side) for one in outcome.differences] == [("notes", "n/1", "source")]
 
 
 def test_bodies_that_are_missing_or_damaged_are_found() -> None:

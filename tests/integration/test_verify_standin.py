@@ -93,8 +93,8 @@ def prove(pair: Pair) -> Outcome:
     server = pair.bucket
     bucket = Bucket(server.endpoint, server.bucket, server.access_key, server.secret_key)
     pieces = Pieces(
-        blue=lambda: Bulk(pair.blue.site.url, TOKENS["blue"], name="blue"),
-        green=lambda: Bulk(pair.green.site.url, TOKENS["green"], name="green"),
+        source=lambda: Bulk(pair.blue.site.url, TOKENS["blue"], name="blue"),
+        target=lambda: Bulk(pair.green.site.url, TOKENS["green"], name="green"),
         domains=[DOMAIN],
         versions=("5.0", "5.1"),
         position=dict,

@@ -53,8 +53,8 @@ class FakeLog:
 @contextmanager
 def switch(blue: FakeCore, green: FakeCore, log: FakeLog) -> Iterator[SwitchProof]:
     pieces = SwitchPieces(
-        blue=lambda: Bulk(blue.url, TOKEN, name="blue"),
-        green=lambda: Bulk(green.url, TOKEN, name="green"),
+        source=lambda: Bulk(blue.url, TOKEN, name="blue"),
+        target=lambda: Bulk(green.url, TOKEN, name="green"),
         log=lambda _: log,
         position=log.position,
         barrier=lambda: None,
@@ -118,7 +118,7 @@ def test_a_deletion_that_green_did_not_do_is_different() -> None:
     with two_cores(held, old) as (blue, green), switch(blue, green, log) as proof:
         log.append("mailbox_records", "u1", "mbox_records_f-u1", "2.", number)
         result = proof.prove(timeout=0.3)
-    assert [(one.side, one.what) for one in result.differences] == [("green", "missing")]
+    assert [(one.side, one.what) for one in result.differences] == [("target", "missing")]
 
 
 def test_green_that_catches_up_within_the_deadline_is_equal() -> None:

@@ -34,7 +34,9 @@ def test_error_has_its_parts_and_its_code(tmp_path: Path, capsys: pytest.Capture
     assert "Traceback" not in told.err
 
 
-@pytest.mark.parametrize("command", ["plan", "provision", "replicate", "verify", "cutover", "status"])
+@pytest.mark.parametrize(
+    "command", ["plan", "provision", "replicate", "verify", "cutover", "standby", "return", "status"]
+)
 def test_json_error_is_one_object_on_stdout(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

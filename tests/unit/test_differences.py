@@ -9,8 +9,8 @@ PLACE = Place("lab.test", "u1", "notes:default_u1", "notes")
 
 def test_a_missing_item_says_on_which_side_it_is() -> None:
     printed = Print((("id", 1),), 1)
-    assert [(d.side, d.what) for d in explain(PLACE, "n", printed, None)] == [("blue", "missing")]
-    assert [(d.side, d.what) for d in explain(PLACE, "n", None, printed)] == [("green", "missing")]
+    assert [(d.side, d.what) for d in explain(PLACE, "n", printed, None)] == [("source", "missing")]
+    assert [(d.side, d.what) for d in explain(PLACE, "n", None, printed)] == [("target", "missing")]
 
 
 def test_every_signal_and_field_that_differs_is_named() -> None:
@@ -19,10 +19,10 @@ def test_every_signal_and_field_that_differs_is_named() -> None:
         "n",
         Print((("id", 1), ("version", 2)), 1),
         Print((("id", 1), ("version", 3)), 2),
-        blue_value={"a": {"b": 1, "c": 2}},
-        green_value={"a": {"b": 1, "c": 3}},
+        source_value={"a": {"b": 1, "c": 2}},
+        target_value={"a": {"b": 1, "c": 3}},
     )
-    assert [(d.what, d.blue, d.green) for d in found] == [("version", "2", "3"), ("a.c", "2", "3")]
+    assert [(d.what, d.source, d.target) for d in found] == [("version", "2", "3"), ("a.c", "2", "3")]
 
 
 def test_a_difference_without_values_is_still_a_difference() -> None:

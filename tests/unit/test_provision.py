@@ -9,9 +9,10 @@ from bmswitch.provision.api import BuildRequest
 from bmswitch.provision.command import CommandProvisioner
 
 REQUEST = BuildRequest(
-    green_url="http://green:8090",
-    green_version="5.1",
-    green_kafka="kafka:9092",
+    target="green",
+    target_url="http://green:8090",
+    target_version="5.1",
+    target_kafka="kafka:9092",
     installation_id="bluemind-1",
     servers={"b": "10.0.0.2", "a": "10.0.0.1"},
 )
@@ -26,11 +27,11 @@ def test_command_gets_the_documented_environment() -> None:
     assert command(script).build(REQUEST).startswith("by python")
 
 
-def test_failure_shows_the_last_lines_and_leaves_blue_alone() -> None:
+def test_failure_shows_the_last_lines_and_leaves_traffic_alone() -> None:
     with pytest.raises(RefusedError, match="exit code 3") as caught:
         command("print('no disk'); raise SystemExit(3)").build(REQUEST)
     assert caught.value.evidence == "no disk"
-    assert "blue was not touched" in caught.value.consequence
+    assert "traffic was not touched" in caught.value.consequence
 
 
 def test_a_command_that_does_not_end_is_stopped() -> None:

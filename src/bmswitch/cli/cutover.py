@@ -1,169 +1,35 @@
-"""`bmswitch cutover`: moves traffic from blue to green, or puts everything back."""
+"""`bmswitch cutover`: moves traffic to the upgraded side, or puts everything back."""
 
-import signal
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
-from bmswitch.cli.render import Output, Progress, emit, emit_findings, table
-from bmswitch.model.errors import ConfigError, RefusedError
-
-if TYPE_CHECKING:
-    from bmswitch.model.config import Config
-    from bmswitch.model.plan import Finding, Plan
-    from bmswitch.model.switch import Entry, State
-    from bmswitch.workflows.cutover import Hooks
-    from bmswitch.workflows.cutover_result import SwitchResult
+from bmswitch.cli.render import Output
+from bmswitch.cli.switching import AbortOption, DryRunOption, ResumeOption, YesOption, chosen, switch
 
 
 def cutover(
     config: ConfigFile = Path("bmswitch.yaml"),
     plan: PlanFile = None,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for green's name.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Ask the guards, print each action, touch nothing.")
-    ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted switch.")] = False,
-    abort: Annotated[
-        bool, typer.Option("--abort", help="Put blue back; lossless until green took a client's write.")
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    resume: ResumeOption = False,
+    abort: AbortOption = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Switch, soak, build a standby, return, and report.")
     ] = False,
     output: OutputOption = Output.human,
 ) -> None:
     """Hold, drain, prove, promote, flip, release; or put everything back."""
-    from bmswitch.workflows.config import load_config  # noqa: PLC0415 - keeps other commands' start quick
-    from bmswitch.workflows.cutover import go_on, start_switch  # noqa: PLC0415 - the same
-    from bmswitch.workflows.plan import load_plan  # noqa: PLC0415 - the same
-
-    if resume + abort + dry_run > 1:
-        raise typer.BadParameter("--resume, --abort and --dry-run exclude each other")
-    settings = load_config(config)
-    planned = load_plan(settings, plan)
-    if dry_run:
-        _rehearse(settings, planned, output)
+    how = chosen(dry_run=dry_run, resume=resume, abort=abort)
+    if not rehearse:
+        switch("cutover", config, plan, back=False, how=how, ask=not yes, output=output)
         return
-    with _hooks(settings, ask=not yes, quiet=output is Output.json) as hooks:
-        if resume or abort:
-            result = go_on(settings, planned, hooks, abort=abort)
-        else:
-            result = start_switch(settings, planned, hooks)
-    emit("cutover", result, _show, output)
+    from bmswitch.cli.rehearse import rehearse as there_and_back  # noqa: PLC0415 - help stays fast
 
-
-def _rehearse(settings: "Config", planned: "Plan", output: Output) -> None:
-    from bmswitch.model.plan import Level  # noqa: PLC0415 - keeps other commands' start quick
-    from bmswitch.workflows.cutover import look_only  # noqa: PLC0415 - the same
-    from bmswitch.workflows.rehearsal import rehearse  # noqa: PLC0415 - the same
-
-    findings, actions = look_only(settings, planned), rehearse(settings, planned)
-    refused = [finding for finding in findings if finding.level in (Level.stop, Level.unknown)]
-    result = {"would_start": not refused, "guards": findings, "actions": actions}
-
-    def show(screen: Console, _result: object) -> None:
-        shown = table("guard", "says", "")
-        for one in findings:
-            shown.add_row(one.guard, one.level.value, " ".join(p for p in (one.cause, one.evidence) if p))
-        screen.print(shown)
-        steps = table("phase", "action", "exactly")
-        for step in actions:
-            steps.add_row(step.phase, step.action, step.exact)
-        screen.print(steps)
-        screen.print("dry run: nothing was touched; " + ("a guard says no" if refused else "it would start"))
-
-    emit_findings("cutover", result, findings, show, output)
-
-
-@contextmanager
-def _hooks(settings: "Config", *, ask: bool, quiet: bool) -> Iterator["Hooks"]:
-    """Progress on stderr, the question, and Ctrl-C or SIGTERM as a wish to turn back."""
-    from bmswitch.workflows.cutover import Hooks  # noqa: PLC0415 - keeps other commands' start quick
-
-    progress = Progress(quiet=quiet)
-    stop = threading.Event()
-
-    def wish(_number: int, _frame: object) -> None:
-        stop.set()
-
-    before: dict[int, Any] = {}
-
-    def arm() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before.setdefault(number, signal.signal(number, wish))
-
-    def confirm(findings: "list[Finding]") -> None:
-        _warn(findings, progress)
-        if ask:
-            _ask(settings)
-        arm()
-
-    def tell(entry: "Entry", state: "State") -> None:
-        if entry.kind in ("resume", "abort"):
-            arm()
-        line = _line(entry, state)
-        if line:
-            progress.note(line)
-
-    try:
-        yield Hooks(tell=tell, note=progress.note, confirm=confirm, stop=stop)
-    finally:
-        progress.close()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _warn(findings: "list[Finding]", progress: Progress) -> None:
-    for finding in findings:
-        if finding.level.value == "warn":
-            progress.note(f"warning: {finding.cause} {finding.evidence}".rstrip())
-
-
-def _ask(settings: "Config") -> None:
-    """Green's name, typed: a `y` is typed too easily."""
-    name = green_name(settings)
-    if not sys.stdin.isatty():
-        raise ConfigError(
-            "nobody is there to confirm the switch",
-            evidence="standard input is no terminal",
-            next_command="bmswitch cutover --yes",
-        )
-    typed = input(f"This moves all traffic to {name}. Type its name to go on: ")
-    if typed.strip() != name:
-        raise RefusedError(
-            "the name does not fit: the switch was not started", consequence="traffic is on blue, untouched"
-        )
-
-
-def green_name(settings: "Config") -> str:
-    """Host of green's address: what the operator must type."""
-    from urllib.parse import urlsplit  # noqa: PLC0415 - only here
-
-    return urlsplit(settings.target.url).hostname or settings.target.url
-
-
-def _line(entry: "Entry", state: "State") -> str:
-    """One line per phase and per answer that is not yes; time since the hold."""
-    at = f"+{(entry.at_ms - state.hold_from_ms) / 1000:6.3f} s" if state.hold_from_ms else "          "
-    entered = state.entered.get(entry.phase) == entry.at_ms and entry.kind in ("intent", "phase")
-    if entry.kind in ("abort", "onward"):
-        return f"{at}  {'turning back' if entry.kind == 'abort' else 'going on'}: {entry.said}"
-    if entry.kind == "effect" and entry.result is not None and entry.result.answer != "yes":
-        return f"{at}  {entry.phase:9} {entry.verb}: {entry.result.answer} {entry.result.said}".rstrip()
-    if entered or (entry.kind == "intent" and entry.phase == "aborting"):
-        return f"{at}  {entry.phase:9} {entry.said}"
-    return ""
-
-
-def _show(screen: Console, result: "SwitchResult") -> None:
-    shown = table("phase", "ms")
-    for phase, milliseconds in result.phases.items():
-        shown.add_row(phase, f"{milliseconds:,}")
-    screen.print(shown)
-    screen.print(f"clients were held for {result.hold_ms:,} ms")
-    screen.print(f"traffic is on {result.serving}")
+    if how != "start":
+        raise typer.BadParameter("--rehearse goes with none of --resume, --abort and --dry-run")
+    there_and_back(config, plan, ask=not yes, output=output)

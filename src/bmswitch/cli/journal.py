@@ -24,10 +24,9 @@ def _group() -> None:
 def show(config: ConfigFile = Path("bmswitch.yaml"), output: OutputOption = Output.human) -> None:
     """Read and check the journal; changes nothing."""
     from bmswitch.journal.journal import read_journal  # noqa: PLC0415 - help stays fast
-    from bmswitch.workflows.config import load_config  # noqa: PLC0415 - the same
-    from bmswitch.workflows.cutover import JOURNAL  # noqa: PLC0415 - the same
+    from bmswitch.workflows.legs import JOURNAL, load_working  # noqa: PLC0415 - the same
 
-    path = Path(load_config(config).run_dir) / JOURNAL
+    path = Path(load_working(config).run_dir) / JOURNAL
     entries, torn = read_journal(path)
     result = {"file": str(path), "entries": entries, "torn": torn}
 

@@ -24,9 +24,9 @@ _DEFAULT = Path("lab")
 app = typer.Typer(
     help="A whole blue/green site on this machine, for trying and testing.", rich_markup_mode=None
 )
-green_app = typer.Typer(help="Green's machine: what provisioning does in a lab.", rich_markup_mode=None)
+standby_app = typer.Typer(help="A clone's machine: what provisioning does in a lab.", rich_markup_mode=None)
 core_app = typer.Typer(help="Faults: stop, start or kill one installation's core.", rich_markup_mode=None)
-app.add_typer(green_app, name="green", hidden=True)
+app.add_typer(standby_app, name="standby", hidden=True)
 app.add_typer(core_app, name="core")
 
 
@@ -148,20 +148,20 @@ def defect(
     emit("lab", faults.defect(_layout(directory), name, site, on=switch == "on"), _show_done, output)
 
 
-@green_app.command("up")
-def green_up(directory: Directory = _DEFAULT, output: OutputOption = Output.human) -> None:
-    """Start green's core, not installed."""
+@standby_app.command("up")
+def standby_up(site: Site, directory: Directory = _DEFAULT, output: OutputOption = Output.human) -> None:
+    """Start a core that is not installed; one that was demoted and stopped is emptied first."""
     from bmswitch.lab.supervisor import faults  # noqa: PLC0415 -- help stays fast
 
-    emit("lab", faults.green_up(_layout(directory)), _show_done, output)
+    emit("lab", faults.standby_up(_layout(directory), site), _show_done, output)
 
 
-@green_app.command("down")
-def green_down(directory: Directory = _DEFAULT, output: OutputOption = Output.human) -> None:
-    """Stop green's core and empty its machine."""
+@standby_app.command("down")
+def standby_down(site: Site, directory: Directory = _DEFAULT, output: OutputOption = Output.human) -> None:
+    """Stop a core and empty its machine."""
     from bmswitch.lab.supervisor import faults  # noqa: PLC0415 -- help stays fast
 
-    emit("lab", faults.green_down(_layout(directory)), _show_done, output)
+    emit("lab", faults.standby_down(_layout(directory), site), _show_done, output)
 
 
 @core_app.command("start")

@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import keyword
 import os
 import signal
 import sys
@@ -20,6 +21,8 @@ COMMANDS = (
     "replicate",
     "verify",
     "cutover",
+    "standby",
+    "return",
     "status",
     "quarantine",
     "cures",
@@ -29,7 +32,7 @@ COMMANDS = (
     "gate",
     "lab",
 )
-"""In the order in which an operator needs them; each is a module of this package, light to import."""
+"""In the order in which an operator needs them; each is a module of this package (`return_` for `return`), light to import."""
 
 
 class DefectError(BmswitchError):
@@ -46,11 +49,12 @@ def build_app() -> typer.Typer:
     )
     app.callback(epilog="Exit codes: 0 done, 2 wrong command line; all others: README.md, Exit codes.")(root)
     for name in COMMANDS:
-        module = importlib.import_module(f"bmswitch.cli.{name}")
+        own = f"{name}_" if keyword.iskeyword(name) else name
+        module = importlib.import_module(f"bmswitch.cli.{own}")
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
-            app.command(name)(getattr(module, name))
+            app.command(name)(getattr(module, own))
     return app
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
 from bmswitch.cli.render import Output, count, emit_findings, sentence, shorter, table
+from bmswitch.model.config import other
 from bmswitch.model.plan import Level, Plan
 
 _STYLE = {Level.passed: "green", Level.warn: "yellow", Level.stop: "bold red", Level.unknown: "bold magenta"}
@@ -16,10 +17,12 @@ def plan(
 ) -> None:
     """Read both sides, ask every guard, write the plan file. Changes nothing on either side."""
     from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- help stays fast
+    from bmswitch.workflows.legs import working_leg  # noqa: PLC0415 -- help stays fast
     from bmswitch.workflows.plan import default_plan_path, make_plan, save_plan  # noqa: PLC0415 -- the same
 
-    loaded = load_config(config)
-    made = make_plan(loaded)
+    leg = working_leg(load_config(config))
+    loaded = leg.config
+    made = make_plan(loaded, back=leg.back)
     path = plan or default_plan_path(loaded)
     save_plan(made, path)
     emit_findings("plan", made, made.findings, lambda screen, p: _show(screen, p, path), output)
@@ -27,7 +30,7 @@ def plan(
 
 def _show(screen: Console, plan: Plan, path: Path) -> None:
     screen.print(
-        f"[bold]Plan {plan.id}[/]: BlueMind {plan.source.version} to {plan.target.version or 'a new green'}"
+        f"[bold]Plan {plan.id}[/]: BlueMind {plan.source.version} to {plan.target.version or f'a new {other(plan.serving)}'}"
     )
     _show_sites(screen, plan)
     _show_steps(screen, plan)
@@ -40,7 +43,7 @@ def _show(screen: Console, plan: Plan, path: Path) -> None:
 
 
 def _show_sites(screen: Console, plan: Plan) -> None:
-    rows = table("", "blue", "green")
+    rows = table("", plan.serving, other(plan.serving))
     rows.add_row("core", plan.source.url, plan.target.url)
     rows.add_row("version", plan.source.version, plan.target.version or "not there yet")
     rows.add_row("domains", ", ".join(plan.source.domains), ", ".join(plan.target.domains) or "-")

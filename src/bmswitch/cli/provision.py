@@ -16,11 +16,11 @@ def provision(
     config: ConfigFile = Path("bmswitch.yaml"), plan: PlanFile = None, output: OutputOption = Output.human
 ) -> None:
     """Build green with the configured driver, prove that it is fit, write blue's probe entries."""
-    from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- help stays fast
+    from bmswitch.workflows.legs import load_working  # noqa: PLC0415 -- help stays fast
     from bmswitch.workflows.plan import load_plan  # noqa: PLC0415 -- the same
     from bmswitch.workflows.provision import run_provision  # noqa: PLC0415 -- the same
 
-    loaded = load_config(config)
+    loaded = load_working(config)
     progress = Progress(quiet=output is Output.json)
     emit("provision", run_provision(loaded, load_plan(loaded, plan), progress.note), _show, output)
 

@@ -30,10 +30,10 @@ Who = Annotated[str, typer.Option("--who", help="Who takes that on himself.")]
 @app.command("list")
 def list_(config: ConfigFile = Path("bmswitch.yaml"), output: OutputOption = Output.human) -> None:
     """Every parked record and its state; changes nothing."""
-    from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- help stays fast
+    from bmswitch.workflows.legs import load_working  # noqa: PLC0415 -- help stays fast
     from bmswitch.workflows.quarantine import listed  # noqa: PLC0415 -- the same
 
-    lines = listed(load_config(config))
+    lines = listed(load_working(config))
     waiting = sum(line.state == "parked" for line in lines)
     result = {"records": lines, "waiting": waiting}
     emit("quarantine", result, lambda screen, _: _list(screen, lines, waiting), output)
@@ -45,9 +45,9 @@ def show(
 ) -> None:
     """One parked record: key and value, shortened, without secrets."""
     from bmswitch.workflows import quarantine as work  # noqa: PLC0415 -- the same
-    from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- the same
+    from bmswitch.workflows.legs import load_working  # noqa: PLC0415 -- the same
 
-    emit("quarantine", work.show(load_config(config), number), _show, output)
+    emit("quarantine", work.show(load_working(config), number), _show, output)
 
 
 @app.command()
@@ -55,13 +55,13 @@ def retry(
     which: Which, config: ConfigFile = Path("bmswitch.yaml"), output: OutputOption = Output.human
 ) -> None:
     """Pass it through today's cures; what is understood is written to green's log. replicate must not run."""
-    from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- the same
+    from bmswitch.workflows.legs import load_working  # noqa: PLC0415 -- the same
     from bmswitch.workflows.plan import load_plan  # noqa: PLC0415 -- the same
     from bmswitch.workflows.quarantine_retry import retry as work  # noqa: PLC0415 -- the same
 
     if which != "all" and not (which.isdigit() and int(which) > 0):
         raise typer.BadParameter("a number or `all`", param_hint="WHICH")
-    settings = load_config(config)
+    settings = load_working(config)
     done = work(settings, load_plan(settings), None if which == "all" else int(which))
     left = [one for one in done if one.outcome == "parked"]
     result = {"records": done, "still_parked": len(left)}
@@ -88,9 +88,9 @@ def accept(
 ) -> None:
     """Let green miss the record: by name, for a reason, written down for good."""
     from bmswitch.workflows import quarantine as work  # noqa: PLC0415 -- the same
-    from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- the same
+    from bmswitch.workflows.legs import load_working  # noqa: PLC0415 -- the same
 
-    emit("quarantine", work.accept(load_config(config), number, reason=reason, who=who), _accepted, output)
+    emit("quarantine", work.accept(load_working(config), number, reason=reason, who=who), _accepted, output)
 
 
 def _list(screen: Console, lines: "list[Line]", waiting: int) -> None:

@@ -39,30 +39,33 @@ def replicate(
 ) -> None:
     """Copy blue's log to green's Kafka, keep it there, and have green restore itself from it."""
     from bmswitch.workflows.config import load_config  # noqa: PLC0415 - keeps other commands' start quick
+    from bmswitch.workflows.legs import promotion_before, working_leg  # noqa: PLC0415 - the same
     from bmswitch.workflows.plan import load_plan  # noqa: PLC0415 - the same
     from bmswitch.workflows.replicate import run_replicate  # noqa: PLC0415 - the same
 
     if follow and until:
         raise typer.BadParameter("--follow and --until exclude each other")
     settings = load_config(config)
-    planned = load_plan(settings, plan)
+    leg = working_leg(settings)
+    planned = load_plan(leg.config, plan)
     progress = Progress()
-    with _stopped_by_signals() as stop:
+    with stopped_by_signals() as stop:
         try:
             result = run_replicate(
-                settings,
+                leg.config,
                 planned,
                 until_caught_up=until is not None,
-                tell=lambda status: progress.update(_line(status)),
+                tell=lambda status: progress.update(told(status)),
                 stop=stop,
+                since=promotion_before(settings, leg),
             )
         finally:
             progress.close()
-    emit("replicate", result, _human, output)
+    emit("replicate", result, show_copied, output)
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
+def stopped_by_signals() -> Iterator[threading.Event]:
     """SIGTERM and SIGINT ask for an orderly end; a second one does what it always does."""
     stop = threading.Event()
     before: dict[int, Any] = {}
@@ -80,7 +83,7 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
             signal.signal(signalled, handler)
 
 
-def _line(status: "ReplicateStatus") -> str:
+def told(status: "ReplicateStatus") -> str:
     """One line: phase, records, rate, lag, time left."""
     parts = [
         status.phase.replace("_", " "),
@@ -104,7 +107,8 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _human(console: Console, result: "Replicated") -> None:
+def show_copied(console: Console, result: "Replicated") -> None:
+    """What was copied, and how it ended."""
     rate = f"{count(round(result.records_per_second))} records/s"
     console.print(
         f"copied {count(result.records)} records ({size(result.bytes)}) of {len(result.topics)} topics "
@@ -113,6 +117,6 @@ def _human(console: Console, result: "Replicated") -> None:
     if result.quarantined:
         console.print(f"{count(result.quarantined)} records could not be understood: see quarantine.ndjson")
     if result.switched:
-        console.print("green leads now: the copy has ended for good")
+        console.print("the target leads now: the copy has ended for good")
     elif result.caught_up:
-        console.print("green was caught up: a nonce written on blue was read on green in every partition")
+        console.print("caught up: a nonce written on the source was read on its clone in every partition")

@@ -30,10 +30,10 @@ def status(
     output: OutputOption = Output.human,
 ) -> None:
     """Show both cores, the proxies, the copy, the last proof, the switch."""
-    from bmswitch.workflows.config import load_config  # noqa: PLC0415 - help stays fast
+    from bmswitch.workflows.legs import load_working  # noqa: PLC0415 - help stays fast
     from bmswitch.workflows.overview import overview, wait_caught_up  # noqa: PLC0415 - the same
 
-    settings = load_config(config)
+    settings = load_working(config)
     if wait is not None:
         wait_caught_up(settings, timeout)
     emit("status", overview(settings), _show, output)

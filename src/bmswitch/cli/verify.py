@@ -1,13 +1,16 @@
 """`bmswitch verify`: prove that green equals blue."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
 from bmswitch.cli.render import Output, Progress, count, emit, sentence, table
+
+if TYPE_CHECKING:
+    from bmswitch.model.config import Config
 
 BodiesOption = Annotated[
     str, typer.Option("--bodies", help="How many bodies are opened and hashed: a number, or `all`.")
@@ -33,11 +36,11 @@ def verify(
 ) -> None:
     """Compare every container, item and body of green with blue's, under live traffic. Exit: 0 equal, 10 different, 11 unknown."""
     from bmswitch.workflows import verify as work  # noqa: PLC0415 -- help stays fast
-    from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- the same
+    from bmswitch.workflows.legs import load_working  # noqa: PLC0415 -- the same
     from bmswitch.workflows.plan import check_fresh, load_plan  # noqa: PLC0415 -- the same
 
     sample = _sample(bodies)
-    loaded = load_config(config)
+    loaded = load_working(config)
     planned = load_plan(loaded, plan)
     check_fresh(planned, loaded)
     progress = Progress(quiet=output is Output.json)
@@ -48,7 +51,7 @@ def verify(
         progress.close()
     refusal = work.refusal(outcome.proof, Path(loaded.run_dir))
     if refusal is None or output is Output.human:
-        emit("verify", outcome.proof, _show, output)
+        emit("verify", outcome.proof, lambda screen, proof: _show(screen, proof, loaded), output)
     if refusal is not None:
         refusal.result = outcome.proof
         raise refusal
@@ -62,7 +65,7 @@ def _sample(text: str) -> int:
     return int(text)
 
 
-def _show(screen: Console, proof: Any) -> None:
+def _show(screen: Console, proof: Any, config: "Config") -> None:
     """The counts by dimension, then one sentence that says what is proved and as of when."""
     shown = table("dimension", "places", "items", "differences", "known")
     for name, counts in proof.dimensions.items():
@@ -75,7 +78,7 @@ def _show(screen: Console, proof: Any) -> None:
     ends = sum(sum(offsets) for offsets in proof.position.values())
     sentence(
         screen,
-        f"{_SAID[proof.verdict]} as of {count(ends)} records in {len(proof.position)} topics of blue's log: "
+        f"{_said(proof.verdict, config)} as of {count(ends)} records in {len(proof.position)} topics of its log: "
         f"{count(proof.containers)} containers, {count(proof.items)} items, {count(proof.bodies)} bodies present, "
         f"{count(proof.bodies_read)} opened, in {proof.seconds:.1f} s.",
     )
@@ -86,8 +89,7 @@ def _show(screen: Console, proof: Any) -> None:
         sentence(screen, what, lead="  - ")
 
 
-_SAID = {
-    "equal": "Green equals blue",
-    "different": "Green does NOT equal blue",
-    "unknown": "It is not known whether green equals blue",
-}
+def _said(verdict: str, config: "Config") -> str:
+    clone, source = config.standby.capitalize(), config.serving
+    said = {"equal": f"{clone} equals {source}", "different": f"{clone} does NOT equal {source}"}
+    return said.get(verdict, f"It is not known whether {config.standby} equals {source}")

@@ -229,6 +229,17 @@ class CommandProvision(Strict, frozen=True, tag_field="driver", tag="command"):
     timeout: Seconds = 3600.0
 
 
+class WayBack(Strict, frozen=True):
+    """How the side that served becomes a fresh clone of the one that serves now, for `bmswitch return`.
+
+    `provision` rebuilds its machines (docs/provision.md); a lab knows how without it. `servers` maps each server uid to the
+    address there; empty: the addresses that the first plan read.
+    """
+
+    provision: LocalProvision | CommandProvision | None = None
+    servers: dict[str, str] = {}
+
+
 class Replication(Strict, frozen=True):
     """`mirror`: green's site has its own Kafka (default). `shared`: green reads blue's Kafka, bmswitch only watches.
 
@@ -260,7 +271,7 @@ class Budgets(Strict, frozen=True):
 
 
 class Config(Strict, frozen=True):
-    """The whole file. `serving` is the side that serves before the switch.
+    """The whole file. `serving` is the side that serves before the upgrade.
 
     `servers` maps each server uid of its topology to the other side's address for it.
     """
@@ -276,6 +287,7 @@ class Config(Strict, frozen=True):
     replication: Replication = Replication()
     budgets: Budgets = Budgets()
     serving: Colour = "blue"
+    way_back: WayBack = WayBack()
 
     def site(self, colour: Colour) -> Site:
         """One side by its colour."""

@@ -1,4 +1,4 @@
-"""One difference between blue and green, and which ones BlueMind's clone makes unavoidable. No personal data in it."""
+"""One difference between the source and the target, and which ones BlueMind's clone makes unavoidable. No personal data in it."""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ import msgspec
 
 from bmswitch.model.digest import Json, Print
 
-Side = Literal["blue", "green", "both"]
+Side = Literal["source", "target", "both"]
 ORG_UNIT_ID = "org unit id"
 ID_SHIFT = 1_000_000
 _MAX_SHOWN = 60
@@ -31,7 +31,7 @@ class Place(msgspec.Struct, frozen=True, order=True):
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """One line of differences.ndjson.
 
-    `side` is where the item is (`both`: it differs). `what` names what differs; `blue` and `green` show it, shortened,
+    `side` is where the item is (`both`: it differs). `what` names what differs; `source` and `target` show it, shortened,
     texts as length and hash. `known` is the reason with its source when the clone can not avoid it.
     """
 
@@ -42,13 +42,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     item: str
     side: Side
     what: str
-    blue: str | None = None
-    green: str | None = None
+    source: str | None = None
+    target: str | None = None
     known: str | None = None
 
 
 def difference(
-    place: Place, item: str, side: Side, what: str, *, blue: Json = None, green: Json = None
+    place: Place, item: str, side: Side, what: str, *, source: Json = None, target: Json = None
 ) -> Difference:
     """A difference at a place, its values made fit to be shown."""
     found = Difference(
@@ -59,30 +59,28 @@ def difference(
         item=item,
         side=side,
         what=what,
-        blue=shown(blue),
-        green=shown(green),
+        source=shown(source),
+        target=shown(target),
     )
     return msgspec.structs.replace(found, known=known_reason(found))
 
 
 def known_reason(found: Difference) -> str | None:
     """Why the native clone can not avoid this difference; None when it must not be."""
-    if found.type == "container_flat_hierarchy" and found.side == "green":
-        return "hierarchy nodes deleted on blue stay on green (clone-and-api.md 3.3)"
+    if found.type == "container_flat_hierarchy" and found.side == "target":
+        return "hierarchy nodes deleted on the source stay on the target (clone-and-api.md 3.3)"
     if found.type == "containers" and found.what == "defaultContainer" and found.owner == found.item:
         return (
             "a book or calendar made from its directory entry is no default container (clone-and-api.md 3.3)"
         )
-    if found.type == "dir" and found.what == ORG_UNIT_ID and _own_id(found.green):
-        return (
-            "an org unit that green had to invent as a parent keeps green's own item id (change-log.md 8.3)"
-        )
+    if found.type == "dir" and found.what == ORG_UNIT_ID and _own_id(found.target):
+        return "an org unit that the target had to invent as a parent keeps the target's own item id (change-log.md 8.3)"
     return None
 
 
-def _own_id(green: str | None) -> bool:
-    """True for an id that green gave itself: a clone's sequence starts beyond blue's by a million (change-log.md 8.4)."""
-    return green is not None and green.isdigit() and int(green) > ID_SHIFT
+def _own_id(target: str | None) -> bool:
+    """True for an id that the target gave itself: a clone's sequence starts beyond the source's by a million (change-log.md 8.4)."""
+    return target is not None and target.isdigit() and int(target) > ID_SHIFT
 
 
 def shown(value: Json) -> str | None:
@@ -97,52 +95,52 @@ def shown(value: Json) -> str | None:
     return f"{kind} of {len(text)} ({mark})"[:_MAX_SHOWN]
 
 
-def differing(blue: dict[str, Print], green: dict[str, Print]) -> set[str]:
+def differing(source: dict[str, Print], target: dict[str, Print]) -> set[str]:
     """Uids of the items that are not the same on both sides."""
-    if blue == green:
+    if source == target:
         return set()
-    return {uid for uid in blue.keys() | green.keys() if blue.get(uid) != green.get(uid)}
+    return {uid for uid in source.keys() | target.keys() if source.get(uid) != target.get(uid)}
 
 
 def explain(
     place: Place,
     uid: str,
-    blue: Print | None,
-    green: Print | None,
+    source: Print | None,
+    target: Print | None,
     *,
-    blue_value: Json = None,
-    green_value: Json = None,
+    source_value: Json = None,
+    target_value: Json = None,
 ) -> list[Difference]:
     """Every difference of one item: missing on a side, or signal by signal and field by field."""
-    if blue is None or green is None:
-        if blue is green:
+    if source is None or target is None:
+        if source is target:
             return []
-        return [difference(place, uid, "blue" if blue else "green", "missing")]
+        return [difference(place, uid, "source" if source else "target", "missing")]
     found = [
-        difference(place, uid, "both", name, blue=mine, green=theirs)
-        for name, mine, theirs in _signals(blue, green)
+        difference(place, uid, "both", name, source=mine, target=theirs)
+        for name, mine, theirs in _signals(source, target)
         if mine != theirs
     ]
-    if blue.digest != green.digest:
-        paths = list(_paths(blue_value, green_value, ""))[:_MAX_PATHS] or [("value", None, None)]
+    if source.digest != target.digest:
+        paths = list(_paths(source_value, target_value, ""))[:_MAX_PATHS] or [("value", None, None)]
         found += [
-            difference(place, uid, "both", path or "value", blue=mine, green=theirs)
+            difference(place, uid, "both", path or "value", source=mine, target=theirs)
             for path, mine, theirs in paths
         ]
     return found
 
 
-def _signals(blue: Print, green: Print) -> Iterable[tuple[str, int | str | None, int | str | None]]:
-    mine, theirs = dict(blue.signals), dict(green.signals)
+def _signals(source: Print, target: Print) -> Iterable[tuple[str, int | str | None, int | str | None]]:
+    mine, theirs = dict(source.signals), dict(target.signals)
     return [(name, mine.get(name), theirs.get(name)) for name in sorted(mine.keys() | theirs.keys())]
 
 
-def _paths(blue: Json, green: Json, prefix: str) -> Iterable[tuple[str, Json, Json]]:
+def _paths(source: Json, target: Json, prefix: str) -> Iterable[tuple[str, Json, Json]]:
     """Dotted paths where two normalised values part."""
-    if blue == green:
+    if source == target:
         return
-    if isinstance(blue, dict) and isinstance(green, dict):
-        for name in sorted(blue.keys() | green.keys()):
-            yield from _paths(blue.get(name), green.get(name), f"{prefix}.{name}" if prefix else name)
+    if isinstance(source, dict) and isinstance(target, dict):
+        for name in sorted(source.keys() | target.keys()):
+            yield from _paths(source.get(name), target.get(name), f"{prefix}.{name}" if prefix else name)
         return
-    yield prefix, blue, green
+    yield prefix, source, target

@@ -68,7 +68,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole plan file. `serving` is the colour of the source. `created_at` is ISO 8601 in UTC; `config_hash` binds it to one configuration."""
+    """The whole plan file. `serving` is the colour of the source, `back` marks the way back of an upgrade. `created_at` is ISO 8601 in UTC; `config_hash` binds it to one configuration."""
 
     schema: int
     id: str
@@ -77,6 +77,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     source: Fingerprint
     target: Fingerprint
     serving: Colour
+    back: bool = False
     volume: Volume
     steps: list[Step]
     findings: list[Finding]

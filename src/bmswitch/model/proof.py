@@ -8,11 +8,11 @@ SCHEMA = 1
 
 Verdict = Literal["equal", "different", "unknown"]
 Position = dict[str, list[int]]
-"""Topic of blue to the end offset of each partition."""
+"""Topic of the source to the end offset of each partition."""
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """One proof: green equals blue, or not, or it can not be said, as of `position` of blue's log.
+    """One proof: the target equals the source, or not, or it can not be said, as of `position` of the source's log.
 
     `differences` counts unexplained ones, `known_differences` those that the clone can not avoid, `unsettled` items that
     changed faster than they could be read. `at` is epoch seconds. `not_proved` names what was not read.

@@ -40,7 +40,7 @@ class Seen:
         """Counts a place and keeps its suspects."""
         tally = self.tallies.setdefault(dimension, Tally())
         tally.places += 1
-        tally.items += len(pair.blue.prints)
+        tally.items += len(pair.source.prints)
         found = suspects_of(pair)
         if not found:
             return
@@ -126,15 +126,15 @@ class FullPass:
         if place.type in NOT_RESTORED:
             self.sides.skipped.add(place.type)
             return
-        blue, green = await self.sides.counts(place)
-        if blue == green == 0:
+        source, target = await self.sides.counts(place)
+        if source == target == 0:
             self.seen.tallies.setdefault(place.type, Tally()).places += 1
             return
         pair = await self.sides.pair(place)
-        self.seen.items += len(pair.blue.prints)
-        if pair.blue.guids:
-            self._bodies(place, pair.blue.guids)
-        if not pair.suspects and blue != green:
-            pair.blue.prints[COUNT] = Print((("count", blue),), 0)
-            pair.green.prints[COUNT] = Print((("count", green),), 0)
+        self.seen.items += len(pair.source.prints)
+        if pair.source.guids:
+            self._bodies(place, pair.source.guids)
+        if not pair.suspects and source != target:
+            pair.source.prints[COUNT] = Print((("count", source),), 0)
+            pair.target.prints[COUNT] = Print((("count", target),), 0)
         self.seen.take(place.type, pair)

@@ -41,7 +41,8 @@ async def learn_kinds(sides: Sides, touched: Touched) -> None:
         wanted = Wanted(dict.fromkeys(missing, ()))
         async with asyncio.TaskGroup() as group:
             reads = [
-                group.create_task(read_directory(bulk, domain, wanted)) for bulk in (sides.green, sides.blue)
+                group.create_task(read_directory(bulk, domain, wanted))
+                for bulk in (sides.target, sides.source)
             ]
         for read in reads:
             for entry in read.result()[1].values():
@@ -56,8 +57,8 @@ async def compare(sides: Sides, touched: Touched) -> Compared:
     async def one(place: Place) -> None:
         pair = await sides.pair(place, touched.wanted(place))
         found.places += 1
-        found.items += len(pair.blue.prints)
-        for guid in pair.blue.guids:
+        found.items += len(pair.source.prints)
+        for guid in pair.source.guids:
             found.guids.setdefault(guid, place)
         suspects = suspects_of(pair)
         if suspects:

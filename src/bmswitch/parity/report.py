@@ -39,8 +39,11 @@ def dimensions(seen: Seen, found: Iterable[Difference]) -> dict[str, Counts]:
 def not_proved(sides: Sides, *, bodies_named: int, bodies_opened: int) -> list[str]:
     """What this proof did not read, by name."""
     found = [f"items of {name} (no restorer, or not known to bmswitch)" for name in sorted(sides.skipped)]
-    for side in ("blue", "green"):
-        found += [f"{name}: {side} does not offer the read" for name in sorted(sides.unread[side])]
+    for side in ("source", "target"):
+        found += [
+            f"{name}: {getattr(sides, side).name} does not offer the read"
+            for name in sorted(sides.unread[side])
+        ]
     if sides.newer:
         fields = sorted(f"{name}.{part}" for name, kind in KINDS.items() for part in kind.newer)
         found.append(f"fields that one of the two versions does not have: {', '.join(fields)}")

@@ -24,45 +24,45 @@ class Pair:
     """One place as read on both sides."""
 
     place: Place
-    blue: Reading
-    green: Reading
+    source: Reading
+    target: Reading
 
     @property
     def suspects(self) -> set[str]:
-        """Items that are not the same, a UIDNEXT ahead on green apart."""
-        found = differing(self.blue.prints, self.green.prints)
+        """Items that are not the same, a UIDNEXT ahead on the target apart."""
+        found = differing(self.source.prints, self.target.prints)
         return {uid for uid in found if not self._harmless(uid)}
 
     def _harmless(self, uid: str) -> bool:
-        mine, theirs = self.blue.prints.get(uid), self.green.prints.get(uid)
+        mine, theirs = self.source.prints.get(uid), self.target.prints.get(uid)
         return mine is not None and theirs is not None and uid_next_is_safe(mine, theirs)
 
 
 @dataclass
 class Sides:
-    """Blue and green. `newer` leaves out fields that only one of two different versions has.
+    """The source and the target. `newer` leaves out fields that only one of two different versions has.
 
     `kinds` remembers the kind of each directory entry; `unread` the reads that a side does not offer; `skipped` the
     container types whose values were not compared.
     """
 
-    blue: Bulk
-    green: Bulk
+    source: Bulk
+    target: Bulk
     newer: bool = False
     kinds: dict[tuple[str, str], str] = field(default_factory=dict)
-    unread: dict[str, set[str]] = field(default_factory=lambda: {"blue": set(), "green": set()})
+    unread: dict[str, set[str]] = field(default_factory=lambda: {"source": set(), "target": set()})
     skipped: set[str] = field(default_factory=set)
 
     async def pair(self, place: Place, wanted: Wanted = ALL) -> Pair:
         """The place on both sides, read at the same time."""
         async with asyncio.TaskGroup() as group:
-            blue = group.create_task(self.read(self.blue, place, wanted))
-            green = group.create_task(self.read(self.green, place, wanted))
-        pair = Pair(place, blue.result(), green.result())
+            source = group.create_task(self.read(self.source, place, wanted))
+            target = group.create_task(self.read(self.target, place, wanted))
+        pair = Pair(place, source.result(), target.result())
         if place.type == SIDE:
-            for name in self.unread["blue"] | self.unread["green"]:
-                pair.blue.prints.pop(name, None)
-                pair.green.prints.pop(name, None)
+            for name in self.unread["source"] | self.unread["target"]:
+                pair.source.prints.pop(name, None)
+                pair.target.prints.pop(name, None)
         return pair
 
     async def read(self, bulk: Bulk, place: Place, wanted: Wanted = ALL) -> Reading:
@@ -77,9 +77,9 @@ class Sides:
     async def counts(self, place: Place) -> tuple[int, int]:
         """BlueMind's own count of a container's items on both sides; 0 where the container is gone."""
         async with asyncio.TaskGroup() as group:
-            blue = group.create_task(self._count(self.blue, place))
-            green = group.create_task(self._count(self.green, place))
-        return blue.result(), green.result()
+            source = group.create_task(self._count(self.source, place))
+            target = group.create_task(self._count(self.target, place))
+        return source.result(), target.result()
 
     async def _count(self, bulk: Bulk, place: Place) -> int:
         try:
@@ -92,23 +92,23 @@ class Sides:
     async def entries(self, domain: str) -> tuple[Pair, dict[str, Entry]]:
         """The directory of a domain on both sides, and the entries that both have."""
         async with asyncio.TaskGroup() as group:
-            blue = group.create_task(read_directory(self.blue, domain, ALL))
-            green = group.create_task(read_directory(self.green, domain, ALL))
+            source = group.create_task(read_directory(self.source, domain, ALL))
+            target = group.create_task(read_directory(self.target, domain, ALL))
         place = Place(domain, "system", domain, ENTRIES)
-        (blue_reading, blue_entries), (green_reading, green_entries) = blue.result(), green.result()
-        for entry in (*green_entries.values(), *blue_entries.values()):
+        (source_reading, source_entries), (target_reading, target_entries) = source.result(), target.result()
+        for entry in (*target_entries.values(), *source_entries.values()):
             self.kinds[domain, entry.uid] = entry.kind
-        both = {uid: entry for uid, entry in blue_entries.items() if uid in green_entries}
-        return Pair(place, blue_reading, green_reading), both
+        both = {uid: entry for uid, entry in source_entries.items() if uid in target_entries}
+        return Pair(place, source_reading, target_reading), both
 
     async def held(self, domain: str, owner: str) -> tuple[Pair, list[Held]]:
         """The containers of an owner on both sides, and those that both have."""
         async with asyncio.TaskGroup() as group:
-            blue = group.create_task(read_containers(self.blue, owner, ALL))
-            green = group.create_task(read_containers(self.green, owner, ALL))
-        (blue_reading, blue_held), (green_reading, green_held) = blue.result(), green.result()
-        pair = Pair(Place(domain, owner, "", CONTAINERS), blue_reading, green_reading)
-        return pair, [held for uid, held in blue_held.items() if uid in green_held]
+            source = group.create_task(read_containers(self.source, owner, ALL))
+            target = group.create_task(read_containers(self.target, owner, ALL))
+        (source_reading, source_held), (target_reading, target_held) = source.result(), target.result()
+        pair = Pair(Place(domain, owner, "", CONTAINERS), source_reading, target_reading)
+        return pair, [held for uid, held in source_held.items() if uid in target_held]
 
     async def _read(self, bulk: Bulk, place: Place, wanted: Wanted) -> Reading:
         match place.type:
@@ -119,7 +119,7 @@ class Sides:
             case "entry":
                 return await read_entry(bulk, place.domain, self._entry(place), keep=wanted.keep)
             case "side":
-                unread = self.unread[bulk.name]
+                unread = self.unread["source" if bulk is self.source else "target"]
                 return await read_side(bulk, place.domain, self._entry(place), wanted, unread)
             case "containers":
                 return (await read_containers(bulk, place.owner, wanted))[0]

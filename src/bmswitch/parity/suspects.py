@@ -1,7 +1,7 @@
-"""Live traffic: a difference counts only when blue stood still around a barrier and green still differs after it.
+"""Live traffic: a difference counts only when the source stood still around a barrier and the target still differs after it.
 
-First reading (blue b1, green g1 differ) -> barrier -> second reading (b2, g2). If b1 == b2, all that blue had at the first
-reading has passed to green, so g2 != b2 is a difference. If b1 != b2, the item moves: it is read again in the next round.
+First reading (the source b1, the target g1 differ) -> barrier -> second reading (b2, g2). If b1 == b2, all that the source had at the first
+reading has passed to the target, so g2 != b2 is a difference. If b1 != b2, the item moves: it is read again in the next round.
 What never stands still is unknown, never different and never equal.
 """
 
@@ -22,7 +22,7 @@ UNSETTLED = "changes faster than it can be read"
 
 Barrier = Callable[[], Awaitable[object]]
 Suspects = dict[str, tuple[Print | None, frozenset[int]]]
-"""Item uid to blue's print at the last reading and the ids that the item may have."""
+"""Item uid to the source's print at the last reading and the ids that the item may have."""
 
 
 @dataclass
@@ -39,11 +39,13 @@ class Settled:
 
 def suspects_of(pair: Pair) -> Suspects:
     """The items of a place that were not the same, with what is needed to read them again."""
-    return {uid: (pair.blue.prints.get(uid), _ids(pair, uid)) for uid in pair.suspects}
+    return {uid: (pair.source.prints.get(uid), _ids(pair, uid)) for uid in pair.suspects}
 
 
 def _ids(pair: Pair, uid: str) -> frozenset[int]:
-    found = (dict(p.signals).get("id") for p in (pair.blue.prints.get(uid), pair.green.prints.get(uid)) if p)
+    found = (
+        dict(p.signals).get("id") for p in (pair.source.prints.get(uid), pair.target.prints.get(uid)) if p
+    )
     return frozenset(number for number in found if isinstance(number, int))
 
 
@@ -82,7 +84,7 @@ def _wanted(before: Suspects) -> Wanted:
 
 
 def _judge(pair: Pair, before: Suspects, settled: Settled) -> Suspects:
-    """Certain differences go to `settled`; what blue changed meanwhile is returned, to be read again."""
+    """Certain differences go to `settled`; what the source changed meanwhile is returned, to be read again."""
     moving: Suspects = {}
     now = suspects_of(pair)
     for uid, (print_now, ids) in now.items():
@@ -91,7 +93,7 @@ def _judge(pair: Pair, before: Suspects, settled: Settled) -> Suspects:
         else:
             settled.differences += explained(pair, uid)
     if pair.place.type in _HOLDERS:
-        both = pair.blue.prints.keys() & pair.green.prints.keys() & before.keys()
+        both = pair.source.prints.keys() & pair.target.prints.keys() & before.keys()
         settled.appeared.setdefault(pair.place, set()).update(both - moving.keys())
     return moving
 
@@ -101,10 +103,10 @@ def explained(pair: Pair, uid: str) -> list[Difference]:
     return explain(
         pair.place,
         uid,
-        pair.blue.prints.get(uid),
-        pair.green.prints.get(uid),
-        blue_value=pair.blue.values.get(uid),
-        green_value=pair.green.values.get(uid),
+        pair.source.prints.get(uid),
+        pair.target.prints.get(uid),
+        source_value=pair.source.values.get(uid),
+        target_value=pair.target.values.get(uid),
     )
 
 

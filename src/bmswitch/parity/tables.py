@@ -205,7 +205,7 @@ NEVER_PROVED = (
     "API keys and sessions (not in the log; clone-and-api.md 3.7)",
     "container names after a rename (not in the log; clone-and-api.md 3.7)",
     "changelog positions of clients (rebuilt by the clone; clone-and-api.md 5.2)",
-    "search index (rebuilt on green; clone-and-api.md 5.3)",
+    "search index (rebuilt on the target; clone-and-api.md 5.3)",
     "metadata rows of message bodies (reading them for all mails costs more than it proves)",
     "MAPI views and folders (no restorer; traffic-and-objects.md A9)",
     "file hosting and documents (not in the log; traffic-and-objects.md A10)",

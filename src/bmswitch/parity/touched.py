@@ -1,4 +1,4 @@
-"""Which places records of blue's log touch, from their keys and item uids: what the proof at the switch has to read.
+"""Which places records of the source's log touch, from their keys and item uids: what the proof at the switch has to read.
 
 The operation, the value and the order do not matter here: a place that was touched is read again on both sides.
 """

@@ -1,4 +1,4 @@
-"""Builds green with the operator's own command: any tool that can be started from a shell fits."""
+"""Builds the target with the operator's own command: any tool that can be started from a shell fits."""
 
 import os
 import subprocess
@@ -14,9 +14,10 @@ _LAST_LINES = 12
 def environment(request: BuildRequest) -> dict[str, str]:
     """The documented variables: all start with `BMSWITCH_`; `BMSWITCH_SERVERS` is `uid=address` separated by spaces."""
     return {
-        "BMSWITCH_GREEN_URL": request.green_url,
-        "BMSWITCH_GREEN_VERSION": request.green_version,
-        "BMSWITCH_GREEN_KAFKA": request.green_kafka,
+        "BMSWITCH_TARGET": request.target,
+        "BMSWITCH_TARGET_URL": request.target_url,
+        "BMSWITCH_TARGET_VERSION": request.target_version,
+        "BMSWITCH_TARGET_KAFKA": request.target_kafka,
         "BMSWITCH_INSTALLATION_ID": request.installation_id,
         "BMSWITCH_SERVERS": " ".join(f"{uid}={address}" for uid, address in sorted(request.servers.items())),
     }
@@ -50,18 +51,19 @@ class CommandProvisioner:
                 check=False,
             )
         except OSError as error:
-            raise self._refused("can not be started", str(error)) from error
+            raise _refused(request, "can not be started", str(error)) from error
         except subprocess.TimeoutExpired as error:
-            raise self._refused(f"did not end within {self._timeout:.0f} s", "it was stopped") from error
+            raise _refused(request, f"did not end within {self._timeout:.0f} s", "it was stopped") from error
         if done.returncode != 0:
             last = "\n".join(done.stdout.splitlines()[-_LAST_LINES:])
-            raise self._refused(f"ended with exit code {done.returncode}", last)
+            raise _refused(request, f"ended with exit code {done.returncode}", last)
         return f"by {self._name} in {time.monotonic() - started:.1f} s"
 
-    def _refused(self, what: str, evidence: str) -> RefusedError:
-        return RefusedError(
-            f"the provisioning command {what}",
-            evidence=evidence,
-            consequence="green is as the command left it; blue was not touched",
-            next_command="mend it and run `bmswitch provision` again",
-        )
+
+def _refused(request: BuildRequest, what: str, evidence: str) -> RefusedError:
+    return RefusedError(
+        f"the provisioning command {what}",
+        evidence=evidence,
+        consequence=f"{request.target} is as the command left it; traffic was not touched",
+        next_command="mend it and run the same command again",
+    )

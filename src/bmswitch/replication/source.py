@@ -1,6 +1,6 @@
 """Blue's log as a source: every partition of every topic, from where this run stopped."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import starmap
 
 from bmswitch.kafka.consumer import LogConsumer
@@ -11,14 +11,21 @@ from bmswitch.replication.api import Batch, Place
 
 
 class KafkaSource:
-    """Reads from the committed offsets of `group`, or from the log's beginning where nothing was committed.
+    """Reads from the committed offsets of `group`; where nothing was committed from `first`, else from the log's beginning.
 
     Raises (constructor): RefusedError when records are gone before they were read, or the log was made anew.
     """
 
     def __init__(
-        self, kafka: Kafka, group: str, topics: Mapping[str, int], *, queued_kib: int = 16_384
+        self,
+        kafka: Kafka,
+        group: str,
+        topics: Mapping[str, int],
+        *,
+        first: Mapping[str, list[int]] | None = None,
+        queued_kib: int = 16_384,
     ) -> None:
+        self._first_of = first or {}
         self._topics = Topics(kafka)
         self._consumer = LogConsumer(kafka, group, partitions=sum(topics.values()), queued_kib=queued_kib)
         self._ends: dict[str, list[int]] = {}
@@ -34,9 +41,12 @@ class KafkaSource:
         """Starts to read further topics. Their start is committed at once: from then on what the target has is ours."""
         committed = self._consumer.committed(topics)
         lows, ends = self._topics.lows(topics), self._topics.ends(topics)
-        start = {name: list(map(_first, committed[name], lows[name])) for name in topics}
+        start = {
+            name: list(map(_first, committed[name], self._first_of.get(name, lows[name]))) for name in topics
+        }
         for name in topics:
-            _refuse_holes(name, committed[name], lows[name], ends[name])
+            wanted = start[name] if name in self._first_of else committed[name]
+            _refuse_holes(name, wanted, lows[name], ends[name])
         self.resumed = self.resumed or any(o is not None for offsets in committed.values() for o in offsets)
         self._consumer.commit({(n, p): o for n, offsets in start.items() for p, o in enumerate(offsets)})
         self._consumer.assign(start)
@@ -64,11 +74,11 @@ class KafkaSource:
         self._consumer.close()
 
 
-def _first(committed: int | None, low: int) -> int:
-    return low if committed is None else committed
+def _first(committed: int | None, first: int) -> int:
+    return first if committed is None else committed
 
 
-def _refuse_holes(topic: str, committed: list[int | None], lows: list[int], ends: list[int]) -> None:
+def _refuse_holes(topic: str, committed: Sequence[int | None], lows: list[int], ends: list[int]) -> None:
     """Raises RefusedError where reading on would leave a hole, or would read another log than before."""
     for partition, (at, low, end) in enumerate(zip(committed, lows, ends, strict=True)):
         where = f"{topic} partition {partition}"

@@ -13,11 +13,15 @@ State = TypeVar("State")
 
 
 class MirrorState(msgspec.Struct, frozen=True):
-    """Which consumer group holds our place, between which clusters: a newer plan of the same two goes on from there."""
+    """Which consumer group holds our place, between which clusters: a newer plan of the same two goes on from there.
+
+    `mended`: the target's own log was mended before it became a clone (a later leg only).
+    """
 
     group: str
     blue_cluster: str
     green_cluster: str
+    mended: bool = False
 
 
 class CloneState(msgspec.Struct, frozen=True):

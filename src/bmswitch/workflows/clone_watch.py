@@ -29,7 +29,7 @@ class CloneWatch:
         state = self._green.state()
         if state != CLONING:
             raise RefusedError(
-                f"green does not wait for a clone: its state is {state}",
+                f"{self._green.name} does not wait for a clone: its state is {state}",
                 next_command="bmswitch provision" if state.endswith("NOT_INSTALLED") else _REBUILD,
             )
         known = load_clone(self._run_dir)
@@ -51,12 +51,14 @@ class CloneWatch:
             return
         except UnknownError as error:
             raise CloneError(
-                "green's clone is lost: its core does not know the task any more",
+                f"{self._green.name}'s clone is lost: its core does not know the task any more",
                 evidence=error.evidence,
                 next_command=_REBUILD,
             ) from error
         if status.state in ("InError", "Success"):
-            raise self.failed(f"green's clone ended before the switch: its task says {status.state}")
+            raise self.failed(
+                f"{self._green.name}'s clone ended before the switch: its task says {status.state}"
+            )
 
     def failed(self, cause: str) -> CloneError:
         """The error with the last lines of the task's log (without secrets)."""
@@ -67,6 +69,6 @@ class CloneWatch:
         return CloneError(
             cause,
             evidence=" | ".join(lines[-_LOG_LINES:]) or "its log says nothing",
-            consequence="traffic is on blue, untouched",
+            consequence="traffic was not touched",
             next_command=_REBUILD,
         )

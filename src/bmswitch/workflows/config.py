@@ -14,6 +14,7 @@ import yaml
 
 from bmswitch.model.config import (
     AnyNode,
+    CommandProvision,
     Config,
     EnvoyNode,
     LocalProvision,
@@ -278,14 +279,18 @@ def _with_base(config: Config, base: Path) -> Config:
             return replace(value, state_file=absolute(value.state_file), pid_file=absolute(value.pid_file))
         return replace(value, socket=absolute(value.socket), map_file=absolute(value.map_file))
 
-    provision = config.provision
+    def provision(value: LocalProvision | CommandProvision) -> LocalProvision | CommandProvision:
+        if isinstance(value, LocalProvision):
+            return replace(value, directory=absolute(value.directory))
+        return replace(value, command=argv(value.command) or value.command)
+
+    rebuild = config.way_back.provision
     return replace(
         config,
         run_dir=absolute(config.run_dir),
         blue=site(config.blue),
         green=site(config.green),
         proxies=[proxy(node) for node in config.proxies],
-        provision=replace(provision, directory=absolute(provision.directory))
-        if isinstance(provision, LocalProvision)
-        else replace(provision, command=argv(provision.command) or provision.command),
+        provision=provision(config.provision),
+        way_back=replace(config.way_back, provision=provision(rebuild) if rebuild else None),
     )

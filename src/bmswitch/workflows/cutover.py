@@ -1,4 +1,4 @@
-"""The switch: lock, gate, prepared proof, then the loop until traffic is on green, or back on blue.
+"""The switch: lock, gate, prepared proof, then the loop until traffic is on the target, or back on the source.
 
 Order: everything that takes time happens before the hold. An attempt that was interrupted is gone on with (`resume`) or put
 back (`abort`); both rebuild what was done from the journal and look at reality anew.
@@ -32,12 +32,12 @@ from bmswitch.workflows.cutover_result import SwitchResult, finish
 from bmswitch.workflows.cutover_site import Site, open_site
 from bmswitch.workflows.effects import RealWorld
 from bmswitch.workflows.facts import at_gate
+from bmswitch.workflows.legs import JOURNAL
 from bmswitch.workflows.plan import check_fresh, refuse_stops
 from bmswitch.workflows.prove import SwitchProof, open_switch_proof
 from bmswitch.workflows.switch_loop import Book, Tell, run_switch
 from bmswitch.workflows.verify import load_proof
 
-JOURNAL = "journal.ndjson"
 LOCK = "cutover.lock"
 _PREPARE_TIMEOUT = 120.0
 
@@ -66,12 +66,12 @@ def start_switch(config: Config, plan: Plan, hooks: Hooks) -> SwitchResult:
         check_fresh(plan, config)
         refuse_stops(plan)
         findings = examine(site)
-        _refuse(findings)
+        _refuse(findings, config)
         site.pieces.proof = _prepared(site, hooks)
         try:
             hooks.confirm(findings)
-            _refuse(examine(site))
-            _refresh(site.pieces.proof, hooks)
+            _refuse(examine(site), config)
+            _refresh(site, site.pieces.proof, hooks)
             site.pieces.permit = journal.check
             world = RealWorld(site.pieces)
             try:
@@ -137,31 +137,34 @@ def _prepared(site: Site, hooks: Hooks) -> SwitchProof:
     """The proof brought up to date while traffic runs."""
     last = load_proof(Path(site.config.run_dir))
     if last is None:
-        raise RefusedError("green was never proven equal", next_command="bmswitch verify")
+        raise RefusedError(
+            f"{site.config.standby} was never proven equal to {site.config.serving}",
+            next_command="bmswitch verify",
+        )
     proof = open_switch_proof(site.config, site.plan, last)
     try:
-        _refresh(proof, hooks)
+        _refresh(site, proof, hooks)
     except BaseException:
         proof.close()
         raise
     return proof
 
 
-def _refresh(proof: SwitchProof, hooks: Hooks) -> None:
+def _refresh(site: Site, proof: SwitchProof, hooks: Hooks) -> None:
     done = proof.prepare(timeout=_PREPARE_TIMEOUT)
     bad = [difference for difference in done.differences if difference.known is None]
     if bad:
         first = bad[0]
         raise RefusedError(
-            f"green differs from blue in {len(bad)} items that changed since the last proof",
+            f"{site.config.standby} differs from {site.config.serving} in {len(bad)} items that changed since the last proof",
             evidence=f"{first.type} {first.container} {first.item}: {first.what}",
-            consequence="traffic is on blue, untouched",
+            consequence=f"traffic is on {site.config.serving}, untouched",
             next_command="bmswitch verify",
         )
     hooks.note(f"proof brought up to date in {done.seconds:.1f} s: {done.proved} items, {done.waiting} left")
 
 
-def _refuse(findings: list[Finding]) -> None:
+def _refuse(findings: list[Finding], config: Config) -> None:
     found = refusals(findings)
     if not found:
         return
@@ -170,7 +173,7 @@ def _refuse(findings: list[Finding]) -> None:
     raise RefusedError(
         f"{first.guard}: {first.cause}{others}",
         evidence=first.evidence,
-        consequence="traffic is on blue, untouched",
+        consequence=f"traffic is on {config.serving}, untouched",
         next_command=first.command or "bmswitch cutover --dry-run shows every guard",
     )
 
@@ -184,7 +187,11 @@ def _refuse_open_attempt(journal: Journal) -> None:
             next_command="bmswitch cutover --resume, or bmswitch cutover --abort",
         )
     if state.outcome == "switched":
-        raise RefusedError("the switch is done: green serves", next_command="bmswitch status")
+        raise RefusedError(
+            f"the switch is done: {state.target} serves",
+            consequence="nothing was done",
+            next_command="bmswitch status; bmswitch standby, then bmswitch return, lead back",
+        )
 
 
 def _newest(journal: Journal) -> State:
@@ -200,24 +207,24 @@ def _last(journal: Journal) -> State:
 
 def _already(state: State, run_dir: Path, *, abort: bool) -> SwitchResult:
     if abort and state.outcome == "switched":
-        raise _point_of_no_return()
+        raise _point_of_no_return(state)
     return finish(state, run_dir)
 
 
 def _turn_back(book: Book, now_ms: int) -> None:
     if not may_abort(book.state, now_ms):
-        raise _point_of_no_return()
+        raise _point_of_no_return(book.state)
     book.write(
         Entry(kind="abort", phase="aborting", fence=book.state.fence + 1, said="asked by the operator")
     )
 
 
-def _point_of_no_return() -> RefusedError:
+def _point_of_no_return(state: State) -> RefusedError:
     return RefusedError(
-        "green may have taken clients' writes: putting blue back would lose them",
-        evidence="a node pointed at green without a hold",
+        f"{state.target} may have taken clients' writes: putting {state.source} back would lose them",
+        evidence=f"a node pointed at {state.target} without a hold",
         consequence="nothing was done",
-        next_command="bmswitch cutover --resume if it has not ended, else `bmswitch status`",
+        next_command="--resume if it has not ended; else bmswitch standby, then bmswitch return",
     )
 
 
@@ -225,6 +232,7 @@ def _start(config: Config, plan: Plan, journal: Journal, nodes: list[ProxyNode])
     core = config.source.core
     return Entry(
         kind="start",
+        source=config.serving,
         fence=_fence(journal, nodes),
         plan_id=plan.id,
         said=f"plan {plan.id}",

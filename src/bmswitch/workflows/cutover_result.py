@@ -65,16 +65,16 @@ def finish(state: State, run_dir: Path) -> SwitchResult:
 def _error(state: State, result: SwitchResult) -> BmswitchError:
     if state.outcome == "switched":
         return UnknownError(
-            "traffic is on green, and the soak found a breach",
+            f"traffic is on {state.target}, and the soak found a breach",
             evidence=result.breach,
-            consequence="traffic stays on green: blue lacks what clients wrote since the release",
+            consequence=f"traffic stays on {state.target}: {state.source} lacks what clients wrote since the release",
             next_command="mend what the evidence names; bmswitch status",
         )
     if state.outcome == "aborted":
         return AbortedError(
             f"the switch was put back: {state.reason}",
             evidence=_held(result),
-            consequence="traffic is on blue",
+            consequence=f"traffic is on {state.source}",
             next_command="bmswitch cutover, when the reason is gone",
         )
     return UnknownError(

@@ -60,9 +60,19 @@ def open_site(config: Config, plan: Plan) -> Iterator[Site]:
             nodes=nodes,
             farewell=Farewell(kafka, counts),
             orphans=watch.since_last,
+            target_ends=_target_ends(config, plan),
             log=Path(config.run_dir) / COMMAND_LOG,
         )
         yield Site(config, plan, pieces, watch.since_clone)
+
+
+def _target_ends(config: Config, plan: Plan) -> Callable[[], dict[str, list[int]]]:
+    """Reads where the target's own log ends; empty where it has none (shared mode: it reads the source's)."""
+    if config.replication.mode == "shared":
+        return dict
+    log = Topics(config.target.kafka)
+    counts = log.cluster().of(config.target.installation_id or plan.source.installation_id)
+    return lambda: log.ends(counts)
 
 
 class OrphanWatch:

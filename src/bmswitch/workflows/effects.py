@@ -23,6 +23,7 @@ from bmswitch.workflows import effects_core, effects_proxy
 from bmswitch.workflows.commands import run_command
 from bmswitch.workflows.effects_core import Farewell, left, state_of
 from bmswitch.workflows.effects_proxy import Watch, busy_on
+from bmswitch.workflows.promotion import save_promotion
 from bmswitch.workflows.prove import SwitchProof
 from bmswitch.workflows.rights import SideRights
 from bmswitch.workflows.sites import verification
@@ -36,7 +37,7 @@ _MS = 1000
 
 @dataclass
 class Pieces:
-    """What the effects work on. `orphans` tells what the target missed in the orphans topic up to given end offsets.
+    """What the effects work on. `target_ends` reads where the target's own log ends; `orphans` tells what the target missed in the orphans topic up to given end offsets.
 
     `proof` is None when an attempt is resumed or put back in a new process: then only the way back, or the way on
     after the promotion, can be gone. `permit` is asked right before each effect and raises when this process may not act any more.
@@ -49,6 +50,7 @@ class Pieces:
     nodes: list[ProxyNode]
     farewell: Farewell
     orphans: Callable[[dict[str, list[int]]], list[str]]
+    target_ends: Callable[[], dict[str, list[int]]]
     proof: SwitchProof | None = None
     log: Path = field(default_factory=lambda: Path("commands.log"))
     permit: Callable[[], None] = lambda: None
@@ -196,10 +198,13 @@ class RealWorld:
         return result
 
     def settle(self, action: Action, state: State) -> Result:
-        """The source's log stands still, and its orphans hold nothing that the target missed."""
+        """The source's log stands still, and its orphans hold nothing that the target missed; both ends are kept."""
+        before_promotion = self._effects.submit(self._pieces.target_ends)
         result, ends = self._pieces.farewell.settle(self._demoted_at, self.deadline(action))
         if result.answer != "yes":
             return result
+        remaining = left(self.deadline(action))
+        save_promotion(Path(self._pieces.config.run_dir), ends, before_promotion.result(remaining))
         missed = self._pieces.orphans(ends)
         return Result(answer="no", said=f"{state.target} missed: {'; '.join(missed)}") if missed else result
 

@@ -150,8 +150,8 @@ class Farewell:
             if again == ends and self._said_goodbye(ends):
                 return Result(answer="yes", facts={"position": total(ends)}), ends
             if time.monotonic() >= deadline:
-                why = "still grows" if again != ends else "has no farewell: blue may not have been the leader"
-                return Result(answer="unknown", said=f"blue's log {why}"), again
+                why = "still grows" if again != ends else "has no farewell: it may not have been the leader"
+                return Result(answer="unknown", said=f"the source's log {why}"), again
             ends = again
 
     def _said_goodbye(self, ends: dict[str, list[int]]) -> bool:

@@ -17,11 +17,13 @@ from bmswitch.replication.chain import Chain
 from bmswitch.replication.cures.installation_id import rename
 from bmswitch.replication.cures.parents_first import ParentsFirst
 from bmswitch.replication.mirror import Mirror, Progress
+from bmswitch.replication.own_log import mend_own_log
 from bmswitch.replication.quarantine import FILE, Quarantine
 from bmswitch.replication.runner import MirrorThread
 from bmswitch.replication.sink import KafkaSink
 from bmswitch.replication.source import KafkaSource
 from bmswitch.workflows.cures import note_left, pipeline
+from bmswitch.workflows.promotion import Promotion, refuse_other_writers
 
 _READ_WITHIN = 600.0
 
@@ -29,28 +31,43 @@ _READ_WITHIN = 600.0
 class Mirroring:
     """Checks everything that could do harm, then copies in a thread of its own until `stop`.
 
+    `since` is given on a later leg: the target has the source's log up to that promotion already, as its own.
+
     `may_write` is asked after blue's farewell: False once green leads.
 
     Raises (constructor, before anything is written): RefusedError, UnreachableError, AccessError.
     """
 
-    def __init__(self, config: Config, plan: Plan, may_write: Callable[[], bool]) -> None:
-        self._config = config
+    def __init__(
+        self,
+        config: Config,
+        plan: Plan,
+        may_write: Callable[[], bool],
+        since: Promotion | None = None,
+    ) -> None:
+        self._config, self._since = config, since
         self._blue_id = plan.source.installation_id
         self._green_id = config.target.installation_id or self._blue_id
         self._blue, self._green = Topics(config.source.kafka), Topics(config.target.kafka)
         self._run_dir = Path(config.run_dir)
         route = _wanted(config, preflight.route(self._blue, self._green, self._blue_id, self._green_id))
-        self._cures = pipeline(config, self._blue_id, self._green_id, route.derived_crp)
+        derived = topics.crp(self._green_id) if since else route.derived_crp
+        self._cures = pipeline(config, self._blue_id, self._green_id, derived)
         orphans = topics.orphans(self._blue_id)
         preflight.refuse_unmapped_servers(
             config.source.kafka, orphans, route.sources[orphans], config.servers
         )
         place = self._place(route)
         self._green.create(route.targets)
-        preflight.refuse_foreign_records(self._green, route.targets, ours=place is not None)
+        if place is None and since is not None:
+            refuse_other_writers(since.source, self._ends_of(since.source), config.standby)
+        preflight.refuse_foreign_records(
+            self._green, route.targets, ours=place is not None or since is not None
+        )
         if place is None:
             place = state.MirrorState(f"bmswitch-{plan.id}", route.blue_cluster, route.green_cluster)
+        if since is not None and not place.mended:
+            place = self._mend(place, since)
         self._known = set(route.sources)
         self.targets = dict(route.targets)
         self._thread = self._start(route, place, may_write)
@@ -58,7 +75,9 @@ class Mirroring:
     def _start(
         self, route: preflight.Route, place: state.MirrorState, may_write: Callable[[], bool]
     ) -> MirrorThread:
-        source = KafkaSource(self._config.source.kafka, place.group, route.sources)
+        source = KafkaSource(
+            self._config.source.kafka, place.group, route.sources, first=self._first_to_copy(route)
+        )
         try:
             state.save_mirror(self._run_dir, place)
             sink = KafkaSink(self._config.target.kafka)
@@ -78,6 +97,28 @@ class Mirroring:
             return None
         same = (known.blue_cluster, known.green_cluster) == (route.blue_cluster, route.green_cluster)
         return known if same else None
+
+    def _mend(self, place: state.MirrorState, since: Promotion) -> state.MirrorState:
+        """The place is kept first: what is added to the target's log must not look like somebody else's."""
+        state.save_mirror(self._run_dir, place)
+        own = {name: len(ends) for name, ends in since.source.items()}
+        if "uidvalidity" not in self._config.replication.disabled_cures:
+            mend_own_log(self._config.target.kafka, own)
+        return msgspec.structs.replace(place, mended=True)
+
+    def _ends_of(self, known: Mapping[str, list[int]]) -> dict[str, list[int]]:
+        """Ends now of the target's topics that are still there."""
+        there = self._green.cluster().topics
+        return self._green.ends({name: len(ends) for name, ends in known.items() if name in there})
+
+    def _first_to_copy(self, route: preflight.Route) -> dict[str, list[int]]:
+        """From the promotion on, in topics that the target has; one that it lacks (the proxy's) is copied whole."""
+        if self._since is None:
+            return {}
+        old, new = topics.hex_id(self._blue_id), topics.hex_id(self._green_id)
+        names = {name: rename(name, old, new) for name in self._since.target if name in route.sources}
+        full = self._green.ends({there: route.targets[there] for there in names.values()})
+        return {name: self._since.target[name] for name, there in names.items() if any(full[there])}
 
     @property
     def progress(self) -> Progress:

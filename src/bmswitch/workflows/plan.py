@@ -16,41 +16,47 @@ from bmswitch.workflows.config import config_hash
 from bmswitch.workflows.cures import disabled_findings
 from bmswitch.workflows.facts import beforehand, side_facts
 
-STEPS = (
-    Step(
-        command="provision",
-        does="builds green, writes 64 hidden probe entries into each of blue's domains",
-        clients="notice nothing",
-        undone_by="removing green; the probe entries may stay",
-    ),
-    Step(
-        command="replicate",
-        does="copies blue's log to green's Kafka, cured, and keeps it there; starts green's native clone",
-        clients="notice nothing",
-        undone_by="stopping it",
-    ),
-    Step(
-        command="verify",
-        does="reads both sides and compares every container, item and body",
-        clients="notice nothing",
-        undone_by="nothing to undo: it only reads, but for its barrier's probe entries",
-    ),
-    Step(
-        command="cutover",
-        does="holds, drains, fences blue, proves, promotes green, flips the proxies, releases",
-        clients="wait for the hold, then go on; web users log in again",
-        undone_by="`cutover --abort` until green has taken a client's write",
-    ),
-)
+PLAN = "plan.json"
 
 
-def make_plan(config: Config) -> Plan:
+def steps(config: Config) -> list[Step]:
+    """The commands in their order, for the direction of the configuration."""
+    source, target = config.serving, config.standby
+    return [
+        Step(
+            command="provision",
+            does=f"builds {target}, writes 64 hidden probe entries into each of {source}'s domains",
+            clients="notice nothing",
+            undone_by=f"removing {target}; the probe entries may stay",
+        ),
+        Step(
+            command="replicate",
+            does=f"copies {source}'s log to {target}'s Kafka, cured, and keeps it there; starts {target}'s native clone",
+            clients="notice nothing",
+            undone_by="stopping it",
+        ),
+        Step(
+            command="verify",
+            does="reads both sides and compares every container, item and body",
+            clients="notice nothing",
+            undone_by="nothing to undo: it only reads, but for its barrier's probe entries",
+        ),
+        Step(
+            command="cutover" if source == "blue" else "return",
+            does=f"holds, drains, fences {source}, proves, promotes {target}, flips the proxies, releases",
+            clients="wait for the hold, then go on; web users log in again",
+            undone_by=f"--abort until {target} has taken a client's write; then standby and return",
+        ),
+    ]
+
+
+def make_plan(config: Config, *, back: bool = False) -> Plan:
     """Reads both sides and asks every guard. Writes nothing.
 
     Raises:
         BmswitchError: when blue can not be read at all, as there is then nothing to plan.
     """
-    facts = beforehand(config)
+    facts = beforehand(config, back=back)
     if facts.source.core_error and facts.source.kafka_error:
         side_facts(config, config.serving, strict=True)
     return Plan(
@@ -59,10 +65,11 @@ def make_plan(config: Config) -> Plan:
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         config_hash=config_hash(config),
         serving=config.serving,
+        back=back,
         source=fingerprint(facts.source),
         target=fingerprint(facts.target),
         volume=_volume(facts),
-        steps=list(STEPS),
+        steps=steps(config),
         findings=[*ask(facts, "plan"), *disabled_findings(config)],
     )
 
@@ -91,7 +98,15 @@ def save_plan(plan: Plan, path: Path) -> None:
 
 def default_plan_path(config: Config) -> Path:
     """`plan.json` in the run folder."""
-    return Path(config.run_dir) / "plan.json"
+    return Path(config.run_dir) / PLAN
+
+
+def source_servers(run_dir: Path) -> dict[str, str]:
+    """Addresses of the source's servers as the plan of a run folder has read them; empty without a plan."""
+    try:
+        return msgspec.json.decode((run_dir / PLAN).read_bytes(), type=Plan).source.servers
+    except (OSError, msgspec.MsgspecError):
+        return {}
 
 
 def load_plan(config: Config, path: Path | None = None) -> Plan:

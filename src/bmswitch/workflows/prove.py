@@ -1,8 +1,8 @@
-"""The proof at the switch: reads only what blue's log touched since the last proof, so that its cost is the changes' own.
+"""The proof at the switch: reads only what the source's log touched since the last proof, so that its cost is the changes' own.
 
-Before the hold, `prepare` reads blue's log from the last proof's position and proves what it touched, round by round, until
-little is left; a thread goes on reading. In the hold, `prove` reads the log to its end (blue is demoted: it does not grow
-any more) and compares what is left. Blue must still answer reads then: it is demoted, not yet stopped.
+Before the hold, `prepare` reads the source's log from the last proof's position and proves what it touched, round by round, until
+little is left; a thread goes on reading. In the hold, `prove` reads the log to its end (the source is demoted: it does not grow
+any more) and compares what is left. The source must still answer reads then: it is demoted, not yet stopped.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProofResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict in the hold, for `position` of blue's log; at most 20 differences are carried."""
+    """The verdict in the hold, for `position` of the source's log; at most 20 differences are carried."""
 
     verdict: Verdict
     differences: list[Difference]
@@ -67,7 +67,7 @@ class ProofResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Log(Protocol):
-    """A reader of blue's log, as far as this needs it."""
+    """A reader of the source's log, as far as this needs it."""
 
     def read(self, limit: int, timeout: float) -> Batch:
         """What is there, or what comes within `timeout` seconds."""
@@ -77,7 +77,7 @@ class Log(Protocol):
 
 
 class Tail:
-    """Reads blue's log in a thread and keeps what it touched. Bounded: too much touched is an error, never forgotten."""
+    """Reads the source's log in a thread and keeps what it touched. Bounded: too much touched is an error, never forgotten."""
 
     def __init__(self, log: Log, start: Mapping[str, list[int]]) -> None:
         self._log = log
@@ -88,7 +88,7 @@ class Tail:
         self._changed = threading.Condition()
         self._error: BmswitchError | None = None
         self._stop = False
-        self._thread = threading.Thread(target=self._run, name="blue-log", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="the source-log", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -113,7 +113,7 @@ class Tail:
                     raise self._error
                 if left <= 0:
                     raise UnknownError(
-                        "blue's log could not be read to its end in time",
+                        "the source's log could not be read to its end in time",
                         evidence=f"{behind} records were left",
                     )
                 self._changed.wait(left)
@@ -155,10 +155,10 @@ class Tail:
 
 @dataclass
 class SwitchPieces:
-    """What the proof needs of the world: readers of both sides, blue's log from a position, its ends, the barrier."""
+    """What the proof needs of the world: readers of both sides, the source's log from a position, its ends, the barrier."""
 
-    blue: Callable[[], Bulk]
-    green: Callable[[], Bulk]
+    source: Callable[[], Bulk]
+    target: Callable[[], Bulk]
     log: Callable[[Position], Log]
     position: Callable[[], Position]
     barrier: Callable[[], object]
@@ -250,7 +250,7 @@ class SwitchProof:
         return settled.differences, compared.items
 
     async def _until_equal(self, deadline: float) -> list[Difference]:
-        """Green must catch up; blue is frozen, so only what differed is read again."""
+        """The target must catch up; the source is frozen, so only what differed is read again."""
         todo = self._left
         while True:
             todo = (await compare(self._sides, todo)).left
@@ -269,14 +269,14 @@ class SwitchProof:
         return await details(self._sides, todo)
 
     async def _open(self) -> Sides:
-        blue, green = self._pieces.blue(), self._pieces.green()
-        await blue.open()
-        await green.open()
-        return Sides(blue, green, newer=self._pieces.newer)
+        source, target = self._pieces.source(), self._pieces.target()
+        await source.open()
+        await target.open()
+        return Sides(source, target, newer=self._pieces.newer)
 
     async def _shut(self) -> None:
-        await self._sides.blue.close()
-        await self._sides.green.close()
+        await self._sides.source.close()
+        await self._sides.target.close()
 
     def _run(self, work: Coroutine[Any, Any, Answer], timeout: float) -> Answer:
         """Runs a coroutine on the proof's loop; TimeoutError when it takes too long."""
@@ -325,17 +325,17 @@ def open_switch_proof(config: Config, plan: Plan, proof: Proof) -> SwitchProof:
         return consumer
 
     def barrier() -> float:
-        blue, green = open_core(config, config.serving), open_core(config, config.standby)
+        source, target = open_core(config, config.serving), open_core(config, config.standby)
         try:
-            return run_barrier(blue, green, plan.source.domains, timeout=30.0)
+            return run_barrier(source, target, plan.source.domains, timeout=30.0)
         finally:
-            blue.close()
-            green.close()
+            source.close()
+            target.close()
 
     return SwitchProof(
         SwitchPieces(
-            blue=lambda: open_bulk(config, config.serving),
-            green=lambda: open_bulk(config, config.standby),
+            source=lambda: open_bulk(config, config.serving),
+            target=lambda: open_bulk(config, config.standby),
             log=log,
             position=lambda: reader.ends(topics),
             barrier=barrier,

@@ -49,7 +49,7 @@ def run_provision(config: Config, plan: Plan, tell: Callable[[str], None]) -> Pr
     check_fresh(plan, config)
     refuse_stops(plan)
     built = _driver(config).build(_request(config, plan))
-    tell(f"green was built {built}")
+    tell(f"{config.standby} was built {built}")
     green = open_core(config, config.standby)
     blue = open_core(config, config.serving)
     try:
@@ -57,7 +57,7 @@ def run_provision(config: Config, plan: Plan, tell: Callable[[str], None]) -> Pr
         topics, check = _own_kafka(config, plan)
         checks += [check, _bucket(config)]
         created = ensure_barrier(blue, plan.source.domains)
-        checks.append(f"probe entries for the barrier are on blue ({created} new)")
+        checks.append(f"probe entries for the barrier are on {config.serving} ({created} new)")
         return Provisioned(
             built=built,
             version=green.version().software_version,
@@ -74,15 +74,16 @@ def run_provision(config: Config, plan: Plan, tell: Callable[[str], None]) -> Pr
 
 def _driver(config: Config) -> Provisioner:
     if isinstance(config.provision, LocalProvision):
-        return local_provisioner(config.provision.directory)
+        return local_provisioner(config.provision.directory, config.standby)
     return CommandProvisioner(config.provision.command, config.provision.timeout)
 
 
 def _request(config: Config, plan: Plan) -> BuildRequest:
     return BuildRequest(
-        green_url=config.target.url,
-        green_version=config.target.version,
-        green_kafka=config.target.kafka.bootstrap,
+        target=config.standby,
+        target_url=config.target.url,
+        target_version=config.target.version,
+        target_kafka=config.target.kafka.bootstrap,
         installation_id=config.target.installation_id or plan.source.installation_id,
         servers=config.servers,
     )
@@ -98,7 +99,7 @@ def _right_version(green: Core, config: Config) -> str:
     )
     version = waiting(green.version).software_version
     if not version.startswith(config.target.version):
-        raise _unfit("green has the wrong version", f"{version}, expected {config.target.version}")
+        raise _unfit(f"{green.name} has the wrong version", f"{version}, expected {config.target.version}")
     return f"core answers, BlueMind {version}"
 
 
@@ -108,11 +109,11 @@ def _installed(green: Core) -> str:
     if state == NOT_INSTALLED:
         status = wait_task(green, green.initialize(), timeout=_INITIALIZED_WITHIN)
         if status.state != "Success":
-            raise CloneError("green could not be initialized", evidence=status.message)
+            raise CloneError(f"{green.name} could not be initialized", evidence=status.message)
         state = green.state()
     if state != CLONING:
         raise _unfit(
-            "green does not come up as a clone",
+            f"{green.name} does not come up as a clone",
             f"state {state}, expected {CLONING}: are /etc/bm/continuous.clone and mcast.id.clone there?",
         )
     green.check_token()
@@ -123,7 +124,9 @@ def _empty(green: Core, plan: Plan) -> str:
     """Nothing but what a clone of this plan's blue would hold."""
     foreign = sorted(set(green.domains()) - set(plan.source.domains))
     if foreign:
-        raise _unfit("green is not empty", "domains that blue does not have: " + ", ".join(foreign))
+        raise _unfit(
+            f"{green.name} is not empty", "domains that its source does not have: " + ", ".join(foreign)
+        )
     return "empty"
 
 
@@ -132,7 +135,7 @@ def _own_kafka(config: Config, plan: Plan) -> tuple[dict[str, int], str]:
     wanted = {crp(plan.source.installation_id): _CRP_PARTITIONS} | plan.source.topics
     topics = Topics(config.target.kafka)
     made = topics.create(wanted)
-    return wanted, f"own Kafka, {len(wanted)} topics with blue's partitions ({len(made)} new)"
+    return wanted, f"own Kafka, {len(wanted)} topics with the source's partitions ({len(made)} new)"
 
 
 def _bucket(config: Config) -> str:
@@ -148,6 +151,6 @@ def _unfit(cause: str, evidence: str) -> RefusedError:
     return RefusedError(
         cause,
         evidence=evidence,
-        consequence="green is not fit; blue was not touched",
-        next_command="mend green and run `bmswitch provision` again",
+        consequence="it is not fit; traffic was not touched",
+        next_command="mend it and run the same command again",
     )

@@ -226,7 +226,7 @@ def _refuse_leading_green(config: Config) -> None:
         green.close()
     if leads:
         raise RefusedError(
-            "green leads: its log takes no records of blue any more",
+            f"{green.name} leads: its log takes no records of the other side any more",
             consequence="nothing was written",
             next_command=LIST,
         )

@@ -34,6 +34,7 @@ from bmswitch.workflows.barrier import barrier_passed, ensure_barrier, write_bar
 from bmswitch.workflows.clone_watch import DEMOTED, RUNNING, CloneWatch
 from bmswitch.workflows.mirroring import Mirroring
 from bmswitch.workflows.plan import check_fresh, refuse_stops
+from bmswitch.workflows.promotion import Promotion
 from bmswitch.workflows.sites import open_core
 
 _STATUS_EVERY = 0.2
@@ -62,9 +63,15 @@ Tell = Callable[[ReplicateStatus], None]
 
 
 def run_replicate(
-    config: Config, plan: Plan, *, until_caught_up: bool, tell: Tell, stop: threading.Event
+    config: Config,
+    plan: Plan,
+    *,
+    until_caught_up: bool,
+    tell: Tell,
+    stop: threading.Event,
+    since: Promotion | None = None,
 ) -> Replicated:
-    """Runs until it is caught up, told to stop, or green was promoted.
+    """Runs until it is caught up, told to stop, or the target was promoted. `since`: see `Mirroring`.
 
     Raises:
         StalePlanError: blue is not what the plan was made for.
@@ -77,7 +84,7 @@ def run_replicate(
     run_dir = Path(config.run_dir)
     with Lock(run_dir / "replicate.lock", "replicate"):
         blue, green = open_core(config, config.serving), open_core(config, config.standby)
-        run = _Run(config, plan, blue=blue, green=green, tell=tell, stop=stop)
+        run = _Run(config, plan, blue=blue, green=green, tell=tell, stop=stop, since=since)
         try:
             return run.go(until_caught_up=until_caught_up)
         except BmswitchError as error:
@@ -95,8 +102,17 @@ class _Run:
     """The state of one run: who is asked, who copies, when each thing was looked at last."""
 
     def __init__(
-        self, config: Config, plan: Plan, *, blue: Core, green: Core, tell: Tell, stop: threading.Event
+        self,
+        config: Config,
+        plan: Plan,
+        *,
+        blue: Core,
+        green: Core,
+        tell: Tell,
+        stop: threading.Event,
+        since: Promotion | None,
     ) -> None:
+        self._since = since
         self._config, self._plan, self._blue, self._green = config, plan, blue, green
         self._tell, self._stop = tell, stop
         self._run_dir = Path(config.run_dir)
@@ -117,7 +133,7 @@ class _Run:
         refuse_stops(self._plan)
         caught_up = False
         if self._config.replication.mode == "mirror":
-            self._mirror = Mirroring(self._config, self._plan, self._may_write)
+            self._mirror = Mirroring(self._config, self._plan, self._may_write, self._since)
         try:
             if self._first_pass() and self._start_clone():
                 caught_up = self._barrier()
@@ -129,7 +145,7 @@ class _Run:
             self._end_mirror()
         if until_caught_up and not caught_up and not self._switched:
             raise InterruptedRunError(
-                "stopped before green was caught up",
+                f"stopped before {self._config.standby} was caught up",
                 consequence="what was copied stays; the next run goes on from there",
                 next_command="bmswitch replicate --until caught-up",
             )
@@ -192,9 +208,9 @@ class _Run:
                 return True
             if now > deadline:
                 raise UnknownError(
-                    "green did not catch up within replication.caught_up_timeout",
+                    f"{self._config.standby} did not catch up within replication.caught_up_timeout",
                     evidence=f"{missing} of {64 * len(domains)} partitions do not show the barrier",
-                    consequence="traffic is on blue, untouched; what was copied stays",
+                    consequence="traffic was not touched; what was copied stays",
                     next_command="bmswitch status; bmswitch replicate goes on from here",
                 )
             if not self._tick():
@@ -254,7 +270,7 @@ class _Run:
             if self._progress().farewell or _stepped_down(self._blue):
                 return True
             time.sleep(_TICK)
-        cause = "green is RUNNING although nobody promoted it: its clone failed"
+        cause = f"{self._config.standby} is RUNNING although nobody promoted it: its clone failed"
         raise self._clone.failed(cause) if self._clone else CloneError(cause)
 
     def _end_mirror(self) -> None:
@@ -324,7 +340,7 @@ def _refuse_leading_green(green: Core) -> None:
     """Green's own log starts with its promotion: a record of blue in it would undo what users wrote since."""
     if green.state() == RUNNING:
         raise RefusedError(
-            "green leads already: its log takes no records of blue any more",
+            f"{green.name} leads already: its log takes no records of the other side any more",
             consequence="nothing was written",
             next_command="bmswitch status",
         )

@@ -1,6 +1,6 @@
-"""Proves that green equals blue: reads everything on both sides, settles what moves, writes proof.json and differences.
+"""Proves that the target equals the source: reads everything on both sides, settles what moves, writes proof.json and differences.
 
-The order matters. Position first: everything that blue logged before it was committed before it, so it is in what is
+The order matters. Position first: everything that the source logged before it was committed before it, so it is in what is
 read afterwards; what comes after it is in the log after it, and `workflows.prove` reads exactly that at the switch.
 """
 
@@ -52,10 +52,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass
 class Pieces:
-    """What a proof needs of the world. `position` reads blue's end offsets, `barrier` blocks until it has passed."""
+    """What a proof needs of the world. `position` reads the source's end offsets, `barrier` blocks until it has passed."""
 
-    blue: Callable[[], Bulk]
-    green: Callable[[], Bulk]
+    source: Callable[[], Bulk]
+    target: Callable[[], Bulk]
     domains: list[str]
     versions: tuple[str, str]
     position: Callable[[], Position]
@@ -77,33 +77,33 @@ def verify(config: Config, plan: Plan, *, options: Options, shown: Shown) -> Out
     Raises:
         BmswitchError: a side, Kafka or the bucket can not be read: then nothing is written.
     """
-    blue, green = open_core(config, config.serving), open_core(config, config.standby)
+    source, target = open_core(config, config.serving), open_core(config, config.standby)
     bucket = open_bucket(config.bucket)
     try:
-        blue.check_token()
-        green.check_token()
+        source.check_token()
+        target.check_token()
         bucket.check()
         outcome = prove_sites(
-            _pieces(config, plan, blue, green, Bodies(bucket, options.bodies)), plan.id, options, shown
+            _pieces(config, plan, source, target, Bodies(bucket, options.bodies)), plan.id, options, shown
         )
     finally:
-        blue.close()
-        green.close()
+        source.close()
+        target.close()
         bucket.close()
     save(Path(config.run_dir), outcome)
     return outcome
 
 
-def _pieces(config: Config, plan: Plan, blue: Core, green: Core, bodies: Bodies) -> Pieces:
+def _pieces(config: Config, plan: Plan, source: Core, target: Core, bodies: Bodies) -> Pieces:
     topics = {name: count for name, count in plan.source.topics.items() if not name.endswith(CRP)}
     reader = Topics(config.source.kafka)
     return Pieces(
-        blue=lambda: open_bulk(config, config.serving),
-        green=lambda: open_bulk(config, config.standby),
+        source=lambda: open_bulk(config, config.serving),
+        target=lambda: open_bulk(config, config.standby),
         domains=plan.source.domains,
-        versions=(blue.version().software_version, green.version().software_version),
+        versions=(source.version().software_version, target.version().software_version),
         position=lambda: reader.ends(topics),
-        barrier=lambda: run_barrier(blue, green, plan.source.domains, timeout=60.0),
+        barrier=lambda: run_barrier(source, target, plan.source.domains, timeout=60.0),
         bodies=bodies,
     )
 
@@ -144,11 +144,11 @@ def first_of(group: ExceptionGroup) -> BaseException:
 
 async def _prove(pieces: Pieces, plan_id: str, options: Options, shown: Shown) -> Outcome:
     started = time.monotonic()
-    async with asyncio.timeout(options.timeout), pieces.blue() as blue, pieces.green() as green:
+    async with asyncio.timeout(options.timeout), pieces.source() as source, pieces.target() as target:
         position = await asyncio.to_thread(pieces.position)
-        shown("barrier: everything blue has written so far must be on green")
+        shown("barrier: everything the source has written so far must be on its clone")
         await asyncio.to_thread(pieces.barrier)
-        sides = Sides(blue, green, newer=pieces.versions[0] != pieces.versions[1])
+        sides = Sides(source, target, newer=pieces.versions[0] != pieces.versions[1])
         work = FullPass(sides, bodies=pieces.bodies.add, shown=shown, owners_at_once=options.concurrency)
         for domain in pieces.domains:
             await work.domain(domain)
@@ -249,9 +249,9 @@ def refusal(proof: Proof, where: Path) -> BmswitchError | None:
         return None
     if proof.verdict == "different":
         return DifferentError(
-            f"green does not equal blue: {proof.differences} differences",
+            f"the clone does not equal its source: {proof.differences} differences",
             evidence=str(where / DIFFERENCES_FILE),
-            consequence="traffic is on blue, untouched; a cutover would be refused",
+            consequence="traffic was not touched; a switch would be refused",
             next_command=f"read {DIFFERENCES_FILE}, mend what it names, and verify again",
         )
     return UnknownError(

@@ -17,6 +17,7 @@ from bmswitch.lab.supervisor.layout import (
     BUCKET,
     SERVER_UID,
     SHARED_ADDRESS,
+    VERSIONS,
     Layout,
     write_private,
 )
@@ -72,12 +73,14 @@ def name(colour: Colour) -> str:
 
 
 def site_of(layout: Layout, state: State, colour: Colour) -> StandIn:
-    """What one core is started with. Green starts empty: it fills itself from the log."""
-    blue = colour == "blue"
-    seed = Seed(domain=state.domain, users=state.users, items=state.items) if blue and not state.log else None
+    """What one core is started with. A clone starts empty: it fills itself from the log."""
+    first = colour == "blue" and colour not in state.rebuilt
+    seed = (
+        Seed(domain=state.domain, users=state.users, items=state.items) if first and not state.log else None
+    )
     return StandIn(
         name=colour,
-        version="5.0" if blue else "5.1",
+        version=VERSIONS[colour],
         installation_id=state.installation_id,
         server_uid=SERVER_UID,
         address=ADDRESSES[colour],
@@ -94,7 +97,7 @@ def site_of(layout: Layout, state: State, colour: Colour) -> StandIn:
             bucket=BUCKET,
         ),
         seed=seed,
-        log=state.log or None if blue else None,
+        log=state.log or None if first else None,
         token_file=str(layout.secret(f"{colour}.token")),
     )
 

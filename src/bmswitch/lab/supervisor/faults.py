@@ -23,27 +23,37 @@ class Done(msgspec.Struct, frozen=True):
     text: str
 
 
-def green_up(layout: Layout) -> Done:
-    """Starts green's core: not installed, told to become a clone of blue. Changes nothing when it runs.
+def standby_up(layout: Layout, colour: Colour) -> Done:
+    """Starts a core that is not installed and told to become a clone of the other. Changes nothing when it runs.
 
-    The setup that an operator uses leaves the id to adopt in `/etc/bm/mcast.id.clone` (clone-and-api.md 1.1).
+    A core that was demoted and stopped served before: its machine is emptied first, as a clone over old data fails
+    (clone-and-api.md 1.8). The setup that an operator uses leaves the id to adopt in `/etc/bm/mcast.id.clone` (1.1).
     """
-    etc = layout.site("green") / "etc"
+    etc = layout.site(colour) / "etc"
+    state = require_state(layout)
+    if cores.running(layout, colour) is not None:
+        return core_start(layout, colour)
+    if cores.is_fenced(layout, colour):
+        with locked(layout):
+            cores.wipe(layout, colour)
+            state.rebuilt = sorted({*state.rebuilt, colour})
+            write_state(layout, state)
+            cores.write_sites(layout, state)
     if not (etc / "mcast.id").exists():
         etc.mkdir(parents=True, exist_ok=True)
-        write_private(etc / "mcast.id.clone", require_state(layout).installation_id.removeprefix("bluemind-"))
-    return core_start(layout, "green")
+        write_private(etc / "mcast.id.clone", state.installation_id.removeprefix("bluemind-"))
+    return core_start(layout, colour)
 
 
-def green_down(layout: Layout) -> Done:
-    """Stops green's core and empties its machine; green's Kafka keeps what it has."""
+def standby_down(layout: Layout, colour: Colour) -> Done:
+    """Stops a core and empties its machine; its Kafka keeps what it has."""
     state = require_state(layout)
     with locked(layout):
-        stopped = cores.stop_core(layout, "green")
-        cores.wipe(layout, "green")
-        state.parts = {name: part for name, part in state.parts.items() if name != cores.name("green")}
+        stopped = cores.stop_core(layout, colour)
+        cores.wipe(layout, colour)
+        state.parts = {name: part for name, part in state.parts.items() if name != cores.name(colour)}
         write_state(layout, state)
-    return Done("green-core", stopped, "green's core is stopped and its machine is empty")
+    return Done(cores.name(colour), stopped, f"{colour}'s core is stopped and its machine is empty")
 
 
 def core_start(layout: Layout, colour: Colour) -> Done:
@@ -98,7 +108,7 @@ def load_log(layout: Layout, folder: Path) -> Done:
 
     state = require_state(layout)
     installation = real_log.installation_of(folder)
-    green_down(layout)
+    standby_down(layout, "green")
     with explained_disk(layout), locked(layout):
         state = require_state(layout)
         cores.stop_core(layout, "blue")

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from bmswitch.model.config import Colour
 
@@ -10,7 +10,7 @@ BLUE_ADDRESS: Final = "127.0.1.1"
 GREEN_ADDRESS: Final = "127.0.2.1"
 SHARED_ADDRESS: Final = "127.0.0.1"
 ADDRESSES: Final[dict[Colour, str]] = {"blue": BLUE_ADDRESS, "green": GREEN_ADDRESS}
-VERSIONS: Final[dict[Colour, str]] = {"blue": "5.0", "green": "5.1"}
+VERSIONS: Final[dict[Colour, Literal["5.0", "5.1"]]] = {"blue": "5.0", "green": "5.1"}
 COLOURS: Final[tuple[Colour, Colour]] = ("blue", "green")
 BUCKET: Final = "bluemind"
 SERVER_UID: Final = "bm-master"

@@ -28,7 +28,7 @@ class PartRecord(msgspec.Struct, frozen=True, kw_only=True):
 class State(msgspec.Struct, kw_only=True):
     """Choices and addresses of one lab. `ports` by name, `bootstraps` by colour; `log` is the folder of a real log, or empty.
 
-    `loaded`: that log is in blue's Kafka.
+    `loaded`: that log is in blue's Kafka. `rebuilt`: sides that were emptied and are clones now.
     """
 
     schema: int = 1
@@ -40,6 +40,7 @@ class State(msgspec.Struct, kw_only=True):
     domain: str = "lab.test"
     log: str = ""
     loaded: bool = False
+    rebuilt: list[Colour] = []
     installation_id: str = ""
     ports: dict[str, int] = {}
     bootstraps: dict[Colour, str] = {}

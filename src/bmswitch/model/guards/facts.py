@@ -122,7 +122,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     `heartbeat_age` is the age in seconds of the newest id sequence record, None when there is none. `new_topic_bytes`
     is the record limit of topics that bmswitch makes on the target, 0 when a command of the operator makes them.
     `missing_rights` are the parts whose writing can not be withdrawn from the source; `unproven_policy`: a bucket policy without a
-    key to see that it is applied. `switch` is None before the copy runs.
+    key to see that it is applied. `switch` is None before the copy runs; `back` marks the way back of an upgrade.
     """
 
     now: float
@@ -141,6 +141,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     missing_rights: list[str] = []
     unproven_policy: bool = False
     switch: SwitchFacts | None = None
+    back: bool = False
 
     @property
     def sides(self) -> tuple[SideFacts, SideFacts]:

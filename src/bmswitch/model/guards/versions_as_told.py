@@ -1,6 +1,6 @@
 """Prevents a switch between other versions than those that were planned and tested (C 44, clone-and-api.md 6)."""
 
-from bmswitch.model.guards.answers import passed, stop, unknown
+from bmswitch.model.guards.answers import passed, stop, unknown, warn
 from bmswitch.model.guards.facts import Facts
 from bmswitch.model.guards.guard import guard
 from bmswitch.model.plan import Finding
@@ -8,9 +8,10 @@ from bmswitch.model.plan import Finding
 
 @guard(44)
 def versions_as_told(facts: Facts) -> Finding:
-    """Each side has the version that the configuration names, release by release (5.1 fits 5.1.3); the target's is not older."""
+    """Each side has the version that the configuration names, release by release (5.1 fits 5.1.3); the target's is not older, but on the way back."""
     source, target = facts.source, facts.target
-    if _numbers(target.wanted_version) < _numbers(source.wanted_version):
+    older = _numbers(target.wanted_version) < _numbers(source.wanted_version)
+    if older and not facts.back:
         return stop(
             f"{target.colour} is older than {source.colour}",
             f"{target.wanted_version} < {source.wanted_version}",
@@ -26,6 +27,12 @@ def versions_as_told(facts: Facts) -> Finding:
         return unknown(f"{source.colour}'s version can not be read", source.core_error)
     if facts.switch is not None and not target.version:
         return unknown(f"{target.colour}'s version can not be read", target.core_error)
+    if older:
+        return warn(
+            "the way back: an older version replays records that a newer one has written",
+            f"{target.wanted_version} replays {source.version}",
+            "only what the proof reads is proven; it names what it does not read",
+        )
     return passed(f"from {source.version} to {target.version or target.wanted_version}")
 
 

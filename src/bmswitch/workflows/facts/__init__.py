@@ -24,13 +24,15 @@ __all__ = ["at_gate", "beforehand", "side_facts"]
 _READERS = 32
 
 
-def beforehand(config: Config) -> Facts:
+def beforehand(config: Config, *, back: bool = False) -> Facts:
     """For `plan`: also counts bodies and directory entries, which takes as long as there are many."""
     with ThreadPoolExecutor(_READERS, thread_name_prefix="facts") as pool:
         nodes = [pool.submit(node_facts, node) for node in config.proxies]
         facts = _common(config, pool, count=True)
         entries, _ = attempt(lambda: entry_kinds(config, facts.source), dict[str, int]())
-        return msgspec.structs.replace(facts, nodes=[node.result() for node in nodes], entries=entries)
+        return msgspec.structs.replace(
+            facts, nodes=[node.result() for node in nodes], entries=entries, back=back
+        )
 
 
 def at_gate(
@@ -47,7 +49,7 @@ def at_gate(
         switch = switch_facts(config, plan, pool, orphans, dry=dry)
         facts = _common(config, pool, count=False)
         return msgspec.structs.replace(
-            facts, now=time.time(), nodes=[one.result() for one in looks], switch=switch
+            facts, now=time.time(), nodes=[one.result() for one in looks], switch=switch, back=plan.back
         )
 
 

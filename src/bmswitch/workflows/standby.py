@@ -1,0 +1,119 @@
+"""Makes the side that served a fresh clone of the one that serves now, and keeps it so that `return` can go back to it.
+
+Order: plan of the way back, its machines emptied and built anew, the new leader's log copied from the promotion on, native
+clone, proof; then it follows until it is stopped or has been switched to. Blue's own data is not used again: a clone over old
+data fails (clone-and-api.md 1.8), and blue's log holds all of it.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from bmswitch.model.config import Config
+from bmswitch.model.errors import BmswitchError, RefusedError
+from bmswitch.model.plan import Plan
+from bmswitch.model.status import ReplicateStatus
+from bmswitch.workflows import verify
+from bmswitch.workflows.legs import Leg, current_leg, promotion_before, require_way_back
+from bmswitch.workflows.plan import load_plan, make_plan, refuse_stops, save_plan
+from bmswitch.workflows.provision import run_provision
+from bmswitch.workflows.replicate import Replicated, run_replicate
+
+Note = Callable[[str], None]
+
+
+def open_standby(config: Config) -> Leg:
+    """The leg for which a standby is built. Nothing is touched.
+
+    Raises:
+        RefusedError: no switch is done, or it is not known where the logs stood then.
+        ConfigError: the configuration does not say how the machines are rebuilt.
+    """
+    leg = current_leg(config)
+    if leg.number == 1:
+        raise RefusedError(
+            f"{config.serving} serves and was never switched away from: there is nothing to rebuild",
+            consequence="nothing was done",
+            next_command=f"bmswitch replicate keeps {config.standby} up to date",
+        )
+    require_way_back(leg)
+    promotion_before(config, leg)
+    return leg
+
+
+def run_standby(
+    config: Config,
+    leg: Leg,
+    *,
+    tell: Callable[[ReplicateStatus], None],
+    note: Note,
+    stop: threading.Event,
+    proven: Callable[[str], None] = lambda _verdict: None,
+) -> Replicated:
+    """Builds, copies, clones, proves, follows. Can be repeated: it goes on from where an earlier run was ended.
+
+    `proven` hears the verdict of the proof once the standby is caught up.
+
+    Raises:
+        As `make_plan`, `run_provision` and `run_replicate` do; a proof that is not *equal* is told, not raised.
+    """
+    plan = _plan(leg)
+    since = promotion_before(config, leg)
+    run_provision(leg.config, plan, note)
+    proving = _Proving(leg.config, plan, note, proven)
+
+    def heard(status: ReplicateStatus) -> None:
+        tell(status)
+        if status.phase == "caught_up":
+            proving.begin()
+
+    try:
+        return run_replicate(leg.config, plan, until_caught_up=False, tell=heard, stop=stop, since=since)
+    finally:
+        proving.join()
+
+
+def _plan(leg: Leg) -> Plan:
+    """The plan of this leg, made when there is none yet."""
+    if leg.begun:
+        return load_plan(leg.config)
+    plan = make_plan(leg.config, back=leg.back)
+    refuse_stops(plan)
+    save_plan(plan, Path(leg.config.run_dir) / "plan.json")
+    return plan
+
+
+class _Proving:
+    """One full proof in a thread of its own, begun when the standby is caught up for the first time."""
+
+    def __init__(self, config: Config, plan: Plan, note: Note, proven: Callable[[str], None]) -> None:
+        self._config, self._plan, self._note, self._proven = config, plan, note, proven
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Starts it, once."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="proof", daemon=True)
+            self._thread.start()
+
+    def join(self) -> None:
+        """Waits a moment for it: a proof that is cut short leaves no verdict."""
+        if self._thread is not None:
+            self._thread.join(5.0)
+
+    def _run(self) -> None:
+        try:
+            outcome = verify.verify(
+                self._config, self._plan, options=verify.Options(), shown=lambda _text: None
+            )
+        except BmswitchError as error:
+            self._note(f"the proof could not be made: {error.cause} {error.evidence}; bmswitch verify")
+            self._proven("unknown")
+            return
+        refused = verify.refusal(outcome.proof, Path(self._config.run_dir))
+        self._note(
+            f"{self._config.standby} equals {self._config.serving}: bmswitch return can go back to it"
+            if refused is None
+            else f"{refused.cause}; {refused.next_command}"
+        )
+        self._proven(outcome.proof.verdict)

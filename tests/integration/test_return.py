@@ -1,0 +1,89 @@
+"""The way back: a standby that takes over what the new leader has written, and the same switch in the other direction."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.line_kit import (
+    Line,
+    no_interruption,
+    prepared,
+    running_line,
+    verdict,
+    wait_for,
+)
+
+SMALL = ("--users", "6", "--items", "3")
+RATE = 60
+
+
+def test_rehearsed_there_and_back_under_load(tmp_path: Path) -> None:
+    with running_line(tmp_path, *SMALL) as line:
+        copy = prepared(line, RATE)
+        assert line.fails(8, "return", "--yes")["cause"].startswith("there is nothing to return from")
+        result = line.must("cutover", "--rehearse", "--yes")
+        assert copy.end()[0] == 0
+        assert (result["there"]["serving"], result["back"]["serving"]) == ("green", "blue")
+        assert not result["there"]["breach"]
+        assert not result["back"]["breach"]
+        status = line.must("status")
+        assert (status["serving"], status["blue"], status["green"]) == ("blue", "RUNNING", "silent")
+        summary, checked = verdict(line)
+        assert checked["side"] == "blue"
+        no_interruption(summary, checked)
+        told = json.loads((line.lab / "run" / "rehearsal.json").read_text())
+        assert told["back"]["hold_ms"] == result["back"]["hold_ms"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_three_legs_with_a_standby_killed_on_the_way(tmp_path: Path) -> None:
+    with running_line(tmp_path, *SMALL) as line:
+        copy = prepared(line, RATE)
+        line.must("cutover", "--yes")
+        assert copy.end()[0] == 0
+        first = line.start("standby", "--yes")
+        wait_for(lambda: _copied(line, 2) > 0, 60, "the standby's copy has begun")
+        first.kill()
+        _return(line, 2, "return")
+        _return(line, 3, "cutover")
+        status = line.must("status")
+        assert (status["serving"], status["blue"], status["green"]) == ("green", "silent", "RUNNING")
+        summary, checked = verdict(line)
+        assert checked["side"] == "green"
+        no_interruption(summary, checked)
+
+
+def _return(line: Line, leg: int, command: str) -> None:
+    standby = line.start("standby", "--yes")
+    try:
+        wait_for(lambda: _proof(line, leg).get("verdict") == "equal", 90, "the standby is proven equal")
+        line.must(command, "--yes")
+        code, answer = standby.end()
+        assert code == 0, answer
+        assert answer["result"]["switched"]
+    finally:
+        standby.stop()
+
+
+def _copied(line: Line, leg: int) -> int:
+    return int(_file(line, leg, "replicate.json").get("records", 0))
+
+
+def _proof(line: Line, leg: int) -> dict[str, Any]:
+    return _file(line, leg, "proof.json")
+
+
+def _file(line: Line, leg: int, name: str) -> dict[str, Any]:
+    with contextlib.suppress(FileNotFoundError):
+        found: dict[str, Any] = json.loads((line.lab / "run" / f"leg-{leg}" / name).read_text())
+        return found
+    return {}
+
+
+def test_a_standby_is_refused_before_a_switch(tmp_path: Path) -> None:
+    with running_line(tmp_path, *SMALL) as line:
+        error = line.fails(8, "standby", "--yes")
+        assert error["cause"] == "blue serves and was never switched away from: there is nothing to rebuild"
