@@ -47,8 +47,9 @@ integration: setup  ## real parts
 schema: setup  ## renew the JSON Schema beside the examples
 	$(BIN)/bmswitch config schema --to examples/bmswitch.schema.json
 
-docs: setup  ## renew the table and the picture of docs/switch.md from the code
+docs: setup  ## renew the generated parts of docs/ from the code
 	@$(BIN)/python -m scripts.switch_page
+	@$(BIN)/python -m bmswitch.model.hazards.page > docs/hazards.md
 
 bench: setup  ## benchmarks/results/*.json
 	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

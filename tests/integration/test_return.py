@@ -19,6 +19,7 @@ SMALL = ("--users", "6", "--items", "3")
 RATE = 60
 
 
+@pytest.mark.timeout(400)
 def test_rehearsed_there_and_back_under_load(tmp_path: Path) -> None:
     with running_line(tmp_path, *SMALL) as line:
         copy = prepared(line, RATE)
