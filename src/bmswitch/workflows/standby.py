@@ -6,18 +6,23 @@ data fails (clone-and-api.md 1.8), and blue's log holds all of it.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bmswitch.model.config import Config
+from bmswitch.model.config import Argv, Config
 from bmswitch.model.errors import BmswitchError, RefusedError
 from bmswitch.model.plan import Plan
 from bmswitch.model.status import ReplicateStatus
+from bmswitch.model.switch import Result
 from bmswitch.workflows import verify
-from bmswitch.workflows.legs import Leg, current_leg, promotion_before, require_way_back
+from bmswitch.workflows.commands import run_command
+from bmswitch.workflows.cutover_site import COMMAND_LOG
+from bmswitch.workflows.legs import Leg, current_leg, leg_of, promotion_before, require_way_back
 from bmswitch.workflows.plan import load_plan, make_plan, refuse_stops, save_plan
 from bmswitch.workflows.provision import run_provision
 from bmswitch.workflows.replicate import Replicated, run_replicate
+from bmswitch.workflows.rights import SideRights
 
 Note = Callable[[str], None]
 
@@ -60,6 +65,7 @@ def run_standby(
     plan = _plan(leg)
     since = promotion_before(config, leg)
     run_provision(leg.config, plan, note)
+    _give_rights_back(leg_of(config, leg.number - 1).config, plan)
     proving = _Proving(leg.config, plan, note, proven)
 
     def heard(status: ReplicateStatus) -> None:
@@ -81,6 +87,31 @@ def _plan(leg: Leg) -> Plan:
     refuse_stops(plan)
     save_plan(plan, Path(leg.config.run_dir) / "plan.json")
     return plan
+
+
+def _give_rights_back(before: Config, plan: Plan) -> None:
+    """What the leg before withdrew from the side that is now a fresh clone: it must be able to lead again.
+
+    Raises:
+        RefusedError: a command or the bucket says no.
+    """
+    site, run_dir = before.source, Path(before.run_dir)
+    if not site.rights.any:
+        return
+    timeout = site.core.timeout
+
+    def run(command: Argv, kind: str) -> Result:
+        return run_command(command, run_dir / COMMAND_LOG, timeout, kind)
+
+    rights = SideRights(before, before.serving, plan.source.installation_id, run, lambda: None)
+    given = rights.give_back(time.monotonic() + timeout)
+    if given.answer != "yes":
+        raise RefusedError(
+            f"{before.serving}'s rights to write could not be given back",
+            evidence=given.said,
+            consequence=f"traffic stays on {before.standby}",
+            next_command="mend it, then bmswitch standby",
+        )
 
 
 class _Proving:
