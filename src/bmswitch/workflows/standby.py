@@ -41,6 +41,13 @@ def open_standby(config: Config) -> Leg:
             consequence="nothing was done",
             next_command=f"bmswitch replicate keeps {config.standby} up to date",
         )
+    if config.replication.mode == "shared":
+        raise RefusedError(
+            "both sides write one Kafka: there is no log of its own for a standby",
+            evidence="replication.mode is shared",
+            consequence="nothing was done",
+            next_command="go back with a new plan and a mirror: replication.mode: mirror",
+        )
     require_way_back(leg)
     promotion_before(config, leg)
     return leg
