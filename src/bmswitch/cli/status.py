@@ -1,4 +1,4 @@
-"""`bmswitch status`: where everything stands, or wait until green is caught up."""
+"""`bmswitch status`: where everything stands, or wait until a clone is ready."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,7 @@ class Goal(StrEnum):
     """What can be waited for."""
 
     caught_up = "caught-up"
+    standby = "standby"
 
 
 def status(
@@ -30,13 +31,16 @@ def status(
     output: OutputOption = Output.human,
 ) -> None:
     """Show both cores, the proxies, the copy, the last proof, the switch."""
-    from bmswitch.workflows.legs import load_working  # noqa: PLC0415 - help stays fast
-    from bmswitch.workflows.overview import overview, wait_caught_up  # noqa: PLC0415 - the same
+    from bmswitch.workflows.config import load_config  # noqa: PLC0415 - help stays fast
+    from bmswitch.workflows.legs import working_leg  # noqa: PLC0415 - the same
+    from bmswitch.workflows.overview import overview, wait_caught_up, wait_standby  # noqa: PLC0415 - the same
 
-    settings = load_working(config)
-    if wait is not None:
-        wait_caught_up(settings, timeout)
-    emit("status", overview(settings), _show, output)
+    settings = load_config(config)
+    if wait is Goal.caught_up:
+        wait_caught_up(working_leg(settings).config, timeout)
+    elif wait is Goal.standby:
+        wait_standby(settings, timeout)
+    emit("status", overview(working_leg(settings).config), _show, output)
 
 
 def _show(screen: Console, seen: "Overview") -> None:

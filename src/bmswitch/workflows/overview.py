@@ -14,6 +14,7 @@ from bmswitch.proxy.open import open_node
 from bmswitch.replication.state import read_status
 from bmswitch.workflows.effects_core import state_of
 from bmswitch.workflows.effects_proxy import read_node
+from bmswitch.workflows.legs import current_leg
 from bmswitch.workflows.sites import open_core
 from bmswitch.workflows.verify import load_proof
 
@@ -121,6 +122,31 @@ def wait_caught_up(config: Config, timeout: float) -> None:
                 next_command="bmswitch replicate --follow",
             )
         time.sleep(min(_EVERY, max(0.0, end - time.monotonic())))
+
+
+def wait_standby(config: Config, timeout: float) -> None:
+    """Returns when a living standby is caught up and proven equal. `config` is as it is in the file.
+
+    Raises:
+        UnknownError: not within `timeout` seconds, or it failed.
+    """
+    end = time.monotonic() + timeout
+    while True:
+        leg = current_leg(config)
+        run_dir = Path(leg.config.run_dir)
+        seen, proof = copy_of(run_dir), _proof(run_dir)
+        alive = seen.phase if seen is not None and seen.alive else ""
+        proven = proof is not None and proof.verdict == "equal"
+        if leg.number > 1 and alive == "caught_up" and proven:
+            return
+        if time.monotonic() >= end or alive == "failed":
+            raise UnknownError(
+                f"no standby is ready after {timeout:g} s",
+                evidence=f"it says {seen.phase} {seen.error}".strip() if seen else "none has begun",
+                consequence="traffic stays where it is",
+                next_command="bmswitch standby",
+            )
+        time.sleep(_EVERY)
 
 
 def _state(config: Config, colour: Colour) -> str:
