@@ -13,15 +13,12 @@ from bmswitch.model.switch.facts import DEMOTED, RUNNING, SILENT
 class Clients:
     """`owed[side]`: writes that a client saw acknowledged and that this side does not have (yet)."""
 
-    def __init__(
-        self, clock: Clock, nodes: list[ProxyTwin], cores: dict[Colour, CoreTwin], source: Colour
-    ) -> None:
+    def __init__(self, clock: Clock, nodes: list[ProxyTwin], cores: dict[Colour, CoreTwin]) -> None:
         self.clock = clock
         self.nodes = nodes
         self.cores = cores
-        self.source = source
         self.chance = clock.stream("clients")
-        self.log: LogTwin
+        self.logs: dict[Colour, LogTwin] = {}
         self.asked = 0
         self.reminders = 0
         self.answered: dict[str, int] = {}
@@ -54,14 +51,14 @@ class Clients:
         self.clock.after(self.chance.between(15, 60), self._request)
 
     def _reminder(self) -> None:
-        """The source's own timers write too, whatever the proxies hold, until it is demoted."""
+        """A leader's own timers write too, whatever the proxies hold, until it is demoted."""
         if self.clock.now > self.until:
             return
-        source = self.cores[self.source]
-        if source.leads():
-            self.reminders += 1
-            source.store.add(f"r{self.reminders}")
-            self.log.publish(self.chance.below(PARTITIONS), f"r{self.reminders}")
+        for colour, core in self.cores.items():
+            if core.leads():
+                self.reminders += 1
+                core.store.add(f"r{self.reminders}")
+                self.logs[colour].publish(self.chance.below(PARTITIONS), f"r{self.reminders}")
         self.clock.after(self.chance.between(40, 500), self._reminder)
 
     def _forward(self, node: ProxyTwin, name: str) -> None:
@@ -92,13 +89,13 @@ class Clients:
         if heard and not forgiven:
             self.acknowledged += 1
             self.owed[other(colour)].add(name)
-        if colour == self.source and core.leads():
-            self.log.publish(self.chance.below(PARTITIONS), name)
+        if core.leads():
+            self.logs[colour].publish(self.chance.below(PARTITIONS), name)
 
-    def restored(self, record: str) -> None:
-        """Green has taken a record from the log."""
-        self.cores[other(self.source)].store.add(record)
-        self.owed[other(self.source)].discard(record)
+    def restored(self, colour: Colour, record: str) -> None:
+        """The clone of this colour has taken a record from the other side's log."""
+        self.cores[colour].store.add(record)
+        self.owed[colour].discard(record)
 
     def on(self, colour: Colour) -> int:
         """Requests and sessions that run on one colour."""

@@ -51,6 +51,11 @@ class CoreTwin:
             return False
         return plain or self.state in (RUNNING, CLONING)
 
+    def follow(self) -> None:
+        """Stopped, and started again as a clone of the other side, with its rights: it can be promoted anew."""
+        self.state, self.withheld, self.refuses = CLONING, False, False
+        self.election_ms = self.leads_at = 0
+
     def demote(self) -> None:
         """A leader steps down; anything else does not care."""
         if self.state == RUNNING and not self.dead:
@@ -72,13 +77,13 @@ class CoreTwin:
 
 
 class LogTwin:
-    """The source's change log and the target's clone behind it: asynchronous producer, mirror, restorer, each partition in order."""
+    """One side's change log and the other side's clone behind it: asynchronous producer, mirror, restorer, each partition in order."""
 
-    def __init__(self, clock: Clock, target: CoreTwin, restored: Callable[[str], None]) -> None:
+    def __init__(self, clock: Clock, name: str, target: CoreTwin, restored: Callable[[str], None]) -> None:
         self.clock = clock
         self.target = target
         self.restored = restored
-        self.chance = clock.stream("log")
+        self.chance = clock.stream(name)
         self.pending: list[tuple[int, str]] = []
         self.log: list[list[str]] = [[] for _ in range(PARTITIONS)]
         self.applied: list[int] = [0] * PARTITIONS
@@ -103,12 +108,18 @@ class LogTwin:
         self.pending.clear()
 
     def _apply(self, partition: int) -> None:
-        """Green restores the next record; a promoted or dead clone restores nothing any more."""
+        """The clone restores the next record; one that is promoted, stopped or dead restores nothing."""
         if self.target.dead or self.target.state != CLONING:
             return
         if self.applied[partition] < len(self.log[partition]):
             self.restored(self.log[partition][self.applied[partition]])
             self.applied[partition] += 1
+
+    def tail(self) -> None:
+        """The clone was started just now: it restores all that it does not have yet."""
+        for partition, records in enumerate(self.log):
+            for _ in range(len(records) - self.applied[partition]):
+                self.clock.after(self.chance.between(2, 2 * self.slow), partial(self._apply, partition))
 
     def ends(self) -> list[int]:
         """End offsets."""
@@ -119,5 +130,5 @@ class LogTwin:
         return sum(map(len, self.log))
 
     def complete(self, ends: list[int]) -> bool:
-        """Green has restored everything below `ends`."""
+        """The clone has restored everything below `ends`."""
         return all(done >= end for done, end in zip(self.applied, ends, strict=True))

@@ -16,6 +16,8 @@ Kind = Literal[
     "crash-waiting",
     "crash-writing",
     "journal-error",
+    "overtaken-waiting",
+    "overtaken-writing",
     "freeze-before-effect",
     "freeze-after-look",
     "clock-jump",
@@ -43,6 +45,8 @@ SAID: dict[Kind, str] = {
     "crash-waiting": "kill -9 of bmswitch while it waits and looks",
     "crash-writing": "kill -9 of bmswitch in the middle of a journal line",
     "journal-error": "the disk is full: half of a journal line could be written",
+    "overtaken-waiting": "the lock is lost: a second bmswitch works while this one stands still",
+    "overtaken-writing": "the lock is lost: a second bmswitch works while this one writes its journal",
     "freeze-before-effect": "bmswitch stands still for {ms} ms before the effect begins",
     "freeze-after-look": "bmswitch stands still for {ms} ms between looking and deciding",
     "clock-jump": "the wall clock of bmswitch's host jumps by 5 s",
@@ -78,6 +82,7 @@ POSSIBLE: dict[Kind, tuple[Phase, ...]] = {
     "crash-after-journal": _EFFECT,
     "crash-writing": _EFFECT,
     "journal-error": _EFFECT,
+    "overtaken-writing": _EFFECT,
     "freeze-before-effect": _EFFECT,
     # The drain only looks. A proof and a soak only read: nothing of theirs can arrive late. `core.stop` is one job.
     "slow-answer": _CALL,
@@ -115,13 +120,14 @@ _BACK = tuple(combination for combination in COMBINATIONS if combination[1] == "
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One thing that goes wrong: at the `nth` (from 0) fitting instant of a phase. `node` -1 is every node."""
+    """One thing that goes wrong: at the `nth` (from 0) fitting instant of a phase. `node` -1 is every node. `returning`: in the return, not in the switch before it."""
 
     kind: Kind
     phase: Phase
     nth: int = 0
     ms: int = 0
     node: int = 0
+    returning: bool = False
 
 
 class _Coming(msgspec.Struct):
@@ -135,6 +141,7 @@ class Hand:
     def __init__(self, faults: list[Fault]) -> None:
         self._coming = [_Coming(fault, fault.nth) for fault in faults]
         self.met: Counter[tuple[Kind, Phase]] = Counter()
+        self.returning = False
 
     def put_down(self) -> None:
         """Nothing goes wrong any more."""
@@ -144,7 +151,7 @@ class Hand:
         """The next fault of these kinds whose instant is now; it is then used up."""
         for coming in self._coming:
             fault = coming.fault
-            if fault.phase != phase or fault.kind not in kinds:
+            if fault.phase != phase or fault.kind not in kinds or fault.returning != self.returning:
                 continue
             if coming.wait > 0:
                 coming.wait -= 1
@@ -157,6 +164,21 @@ class Hand:
 
 def faults_of(seed: int, chance: Stream) -> list[Fault]:
     """One fault in turn from all combinations: alone in each fourth turn, else with more by chance. One run in 25 has none."""
+    return _switch_faults(seed, chance) + _return_faults(chance)
+
+
+def _return_faults(chance: Stream) -> list[Fault]:
+    """What goes wrong in the return, should there be one."""
+    faults: list[Fault] = []
+    for _ in range(chance.choice((0, 1, 1, 2, 3))):
+        kind, phase = chance.choice(COMBINATIONS)
+        faults.append(_fault(kind, phase, chance.below(3), chance))
+        if phase == "aborting":
+            faults.append(_reason_to_turn_back(chance))
+    return [msgspec.structs.replace(fault, returning=True) for fault in faults]
+
+
+def _switch_faults(seed: int, chance: Stream) -> list[Fault]:
     if seed % 25 == 24:
         return []
     turn, number = divmod(seed - seed // 25, len(COMBINATIONS))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tests.simulation.cores import CoreTwin
 from tests.simulation.proxies import Order, ProxyTwin
-from tests.simulation.site import LIMITS, Site
+from tests.simulation.site import LIMITS, SKEW_MS, Site
 
 from bmswitch.model.config import other
 from bmswitch.model.switch import TRANSITIONS, Action, Entry, Observation, State, Verb, fold
@@ -88,7 +88,7 @@ def held_within_budget(site: Site) -> str:
         longest = node.longest_wait
         if node.waiting:
             longest = max(longest, site.clock.now - node.waiting[0].since)
-        if longest > LIMITS.hold + ROUNDING_MS:
+        if longest > LIMITS.hold + SKEW_MS + ROUNDING_MS:
             return f"{node.name} held a request for {longest} ms"
     return ""
 

@@ -57,9 +57,11 @@ def _end_line() -> None:
 
 def _figures(summary: Summary, seconds: float) -> list[str]:
     ends = ", ".join(f"{count:,} {end}" for end, count in summary.ends.most_common())
+    back = ", ".join(f"{count:,} {end}" for end, count in summary.returns.most_common())
     missing = ", ".join(f"{kind} in {phase}" for kind, phase in summary.not_met())
     return [
         f"{summary.seeds:,} switches in {seconds:.0f} s: {ends}; {summary.resumed:,} switched after a crash",
+        f"{summary.returns.total():,} of them with a return: {back}",
         f"{summary.met.total():,} faults, {summary.acknowledged:,} acknowledged writes followed to their end",
         f"combinations that never occurred: {missing or 'none'}",
         f"broken: {summary.broken}",

@@ -11,6 +11,7 @@ from tests.simulation.faults import Kind
 from tests.simulation.simulate import Switch, opened
 from tests.simulation.site import LIMITS, Site
 
+from bmswitch.journal.journal import Journal
 from bmswitch.model.switch import (
     Action,
     Entry,
@@ -57,9 +58,9 @@ def _patched(module: object, name: str, value: object) -> Switch:
     return Switch(decide=decide)
 
 
-def _before_the_barrier(early: Step) -> Switch:
+def _before(early: Step, later: Step) -> Switch:
     steps = [step for step in forward.STEPS if step is not early]
-    steps.insert(steps.index(forward.barrier), early)
+    steps.insert(steps.index(later), early)
     return Switch(decide=lambda state, seen: next_action(state, seen, tuple(steps)))
 
 
@@ -211,9 +212,36 @@ def _may_always_abort() -> AbstractContextManager[object]:
     return mock.patch.object(simulate, "may_abort", lambda state, _now: state.outcome != "switched")
 
 
+def _nobody_looks_who_writes() -> AbstractContextManager[object]:
+    return mock.patch.object(Journal, "_require_ours", return_value=None)
+
+
+def _tails_from_now(site: Site) -> None:
+    """The standby of a return begins at the end of the log, not at the promotion."""
+    site.log.applied = site.log.ends()
+    site.standby()
+
+
 MUTANTS: dict[str, Mutant] = {
     "promote-without-asking-the-proof": Mutant((9,), Switch(decide=_proof_is_yes), ("proof-differs",)),
     "skip-a-phase": Mutant((9,), _without("barrier")),
+    "release-before-the-flip": Mutant((9,), _before(forward.release, forward.flip)),
+    "standby-that-tails-from-now": Mutant((2,), Switch(standby=_tails_from_now)),
+    "clocks-further-apart-than-the-margin": Mutant((1, 2, 3), Switch(skew=2500)),
+    "journal-that-does-not-look-who-writes": Mutant(
+        (1, 2, 4, 5, 7), Switch(around=_nobody_looks_who_writes), ("overtaken-waiting", "overtaken-writing")
+    ),
+    "release-before-routing-on-the-way-back": Mutant(
+        (5,),
+        _back(
+            back._renew,
+            back._release,
+            back._routing,
+            back._target_is_harmless,
+            back._source_has_its_rights,
+            back._source_is_writable,
+        ),
+    ),
     "skip-the-fence": Mutant((1, 2, 6), _without("fence", "stop_old")),
     "promote-before-the-fence": Mutant((1, 2, 5, 6), _without("fence")),
     "start-source-while-green-may-lead": Mutant(
@@ -222,7 +250,7 @@ MUTANTS: dict[str, Mutant] = {
             back._renew, back._routing, back._source_has_its_rights, back._source_is_writable, back._release
         ),
     ),
-    "flip-before-the-barrier": Mutant((1, 2, 4), _before_the_barrier(forward.flip)),
+    "flip-before-the-barrier": Mutant((1, 2, 4), _before(forward.flip, forward.barrier)),
     "skip-the-kick-and-the-drain": Mutant((1, 2, 6), _without("kick", "drain")),
     "ignore-lease-expiry": Mutant(
         (1, 2), Switch(decide=_never_lapsed), ("freeze-before-effect", "freeze-after-look")
@@ -269,7 +297,7 @@ MUTANTS: dict[str, Mutant] = {
             back._release,
         ),
     ),
-    "withdraw-rights-before-the-barrier": Mutant((2,), _before_the_barrier(forward.revoke)),
+    "withdraw-rights-before-the-barrier": Mutant((2,), _before(forward.revoke, forward.barrier)),
     "never-give-rights-back": Mutant(
         (5, 7),
         _back(back._renew, back._routing, back._target_is_harmless, back._source_is_writable, back._release),

@@ -15,12 +15,12 @@ from tests.simulation.effects import SimWorld
 from tests.simulation.faults import Fault, Kind, faults_of
 from tests.simulation.invariants import BrokenInvariantError, require
 from tests.simulation.notebook import LastLine, Notebook
-from tests.simulation.site import LIMITS, Site
+from tests.simulation.site import LIMITS, SKEW_MS, Site
 from tests.simulation.story import line_of
 from tests.simulation.world import Killed
 
 from bmswitch.journal.journal import read_journal
-from bmswitch.model.errors import JournalError, UnknownError
+from bmswitch.model.errors import BusyError, JournalError, UnknownError
 from bmswitch.model.switch import Action, Entry, Observation, Phase, State, fold, may_abort, next_action
 from bmswitch.workflows import switch_loop
 from bmswitch.workflows.switch_loop import Book, Decide, World, run_switch
@@ -32,10 +32,11 @@ Opened = Callable[[Book, Site, bool], None]
 
 
 class Run(msgspec.Struct):
-    """How it went. `met` counts the faults that really happened, by phase; `story` is what happened, as sentences."""
+    """How it went: `outcome` of the switch, and `returned` how its return ended, if there was one. `met` counts the faults that really happened, by phase; `story` is what happened, as sentences."""
 
     seed: int
     outcome: str
+    returned: str
     reason: str
     lives: int
     met: Counter[tuple[Kind, Phase]]
@@ -52,9 +53,11 @@ class Switch:
     loop: Callable[[World, Book, Decide], State] = run_switch
     world: type[SimWorld] = SimWorld
     fences: bool = True
+    skew: int = SKEW_MS
     opened: Opened = field(default_factory=lambda: opened)
     table: bool = True
     """Invariant 9 is asked too. It would hide what else a mutant breaks."""
+    standby: Callable[[Site], None] = Site.standby
     around: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
@@ -79,16 +82,17 @@ def simulate(seed: int, switch: Switch | None = None, faults: list[Fault] | None
     if faults is None:
         faults = faults_of(seed, clock.stream("faults"))
     switch = switch or Switch()
-    site = Site(clock, faults, fences=switch.fences)
+    site = Site(clock, faults, fences=switch.fences, skew=switch.skew)
     few_turns = mock.patch.object(switch_loop, "MAX_TURNS", MAX_TURNS)
     with tempfile.TemporaryDirectory(dir=shared_memory()) as folder, switch.around(), few_turns:
         try:
-            state, lives = _tried(site, switch, Path(folder) / "journal.ndjson", len(faults))
-        except (BrokenInvariantError, UnknownError) as error:
+            state, switched, lives = _tried(site, switch, Path(folder) / "journal.ndjson", len(faults))
+        except (BrokenInvariantError, JournalError, UnknownError) as error:
             raise FoundError(seed, error, _story(site)) from error
     return Run(
         seed=seed,
-        outcome=state.outcome,
+        outcome=switched,
+        returned=state.ended_as if site.returning else "",
         reason=state.reason,
         lives=lives,
         met=site.hand.met,
@@ -104,18 +108,18 @@ def shared_memory() -> Path | None:
     return place if place.is_dir() else None
 
 
-def _tried(site: Site, switch: Switch, path: Path, faults: int) -> tuple[State, int]:
-    clock, chance = site.clock, site.clock.stream("lives")
+def _tried(site: Site, switch: Switch, path: Path, faults: int) -> tuple[State, str, int]:
+    """The switch, in half of all seeds its return, and the end; with the outcome of the switch, and how often it was run."""
+    clock = site.clock
     clock.check = invariants.after_event(site)
     site.clients.start(clock.now + LOAD_MS)
     clock.run_for(400)
-    state = State()
-    for life in range(faults + 2):
-        abort, pause = life > 0 and chance.chance(0.4), chance.choice((50, 400, 2500, 6000))
-        state = live(site, path, switch, fresh=life == 0, abort=abort)
-        clock.run_for(chance.between(0, pause))
-        if state.outcome in ("switched", "aborted"):
-            break
+    state, lives = _leg(site, switch, path, faults)
+    switched = state.outcome
+    if site.returns and switched == "switched" and not site.target.dead:
+        _turned_round(site, state, switch)
+        state, more = _leg(site, switch, path, faults)
+        lives += more
     clock.run_for(3_000)
     site.hand.put_down()
     state = again(site, path, switch, state)
@@ -123,7 +127,31 @@ def _tried(site: Site, switch: Switch, path: Path, faults: int) -> tuple[State, 
     clock.run_for(LIMITS.hold + 1_000)
     for number, broken in invariants.AT_END:
         require(number, broken(site, state))
+    return state, switched, lives
+
+
+def _leg(site: Site, switch: Switch, path: Path, faults: int) -> tuple[State, int]:
+    """One direction: as many lives as it needs."""
+    clock, chance = site.clock, site.clock.stream("lives of the return" if site.returning else "lives")
+    state, life = State(), 0
+    for life in range(faults + 2):
+        abort, pause = life > 0 and chance.chance(0.4), chance.choice((50, 400, 2500, 6000))
+        state = live(site, path, switch, fresh=life == 0, abort=abort)
+        clock.run_for(chance.between(0, pause))
+        if state.outcome in ("switched", "aborted"):
+            break
     return state, life + 1
+
+
+def _turned_round(site: Site, state: State, switch: Switch) -> None:
+    """The standby is made: at once, as a rehearsal does, or when clients have written to the new side for a while."""
+    clock, chance = site.clock, site.clock.stream("turning round")
+    require(7, invariants.said_is_so(site, state))
+    clock.run_for(chance.choice((0, 0, 500, 3000)))
+    site.turn_round()
+    clock.run_for(chance.between(200, 1500))
+    switch.standby(site)
+    clock.run_for(chance.choice((50, 400, 2000)))
 
 
 def again(site: Site, path: Path, switch: Switch, before: State) -> State:
@@ -142,15 +170,23 @@ def live(site: Site, path: Path, switch: Switch, *, fresh: bool, abort: bool) ->
     """One life of the runner: opens the journal, goes on where it stands (or turns back), runs until its end or death."""
     world = switch.world(site, fresh=fresh)
     journal = Notebook(path, site, world)
+
+    def second() -> None:
+        turns_back = site.clock.stream(f"second{site.era}").chance(0.4)
+        live(site, path, switch, fresh=False, abort=turns_back)
+
+    world.second = second
+    world.permit = journal.check
     book = Book(journal, world, teller(site, world))
     site.state = book.state
     try:
         switch.opened(book, site, abort)
         return switch.loop(LastLine(world, path), book, stoppable(switch, world))
-    except (Killed, JournalError):
-        state = fold(read_journal(path)[0]) or State()
-        require(4, invariants.memory_is_journal(read_journal(path)[0], book.state))
-        return state
+    except (Killed, BusyError, JournalError):
+        on_disk = read_journal(path)[0]
+        if not world.overtaken:
+            require(4, invariants.memory_is_journal(on_disk, book.state))
+        return fold(on_disk) or State()
     finally:
         site.awake_since = 0
         journal.close()
@@ -159,8 +195,12 @@ def live(site: Site, path: Path, switch: Switch, *, fresh: bool, abort: bool) ->
 def opened(book: Book, site: Site, abort: bool) -> None:  # noqa: FBT001 -- mutants take its place
     """What the command does before the loop: start, resume, or turn back where that loses nothing."""
     state = book.state
+    start = Entry(kind="start", fence=1, source=site.serving, limits=LIMITS, powers=site.powers)
     if not state.attempt:
-        book.write(Entry(kind="start", fence=1, source=site.serving, limits=LIMITS, powers=site.powers))
+        book.write(start)
+        return
+    if state.outcome == "switched" and site.returning and not state.returning:
+        book.write(msgspec.structs.replace(start, fence=state.fence + 1, returning=True))
         return
     if state.outcome in ("switched", "aborted"):
         return

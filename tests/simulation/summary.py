@@ -17,6 +17,7 @@ class Summary(msgspec.Struct):
 
     seeds: int = 0
     ends: Counter[str] = msgspec.field(default_factory=Counter)
+    returns: Counter[str] = msgspec.field(default_factory=Counter)
     resumed: int = 0
     met: Counter[tuple[Kind, Phase]] = msgspec.field(default_factory=Counter)
     acknowledged: int = 0
@@ -28,6 +29,8 @@ class Summary(msgspec.Struct):
         """One more run that broke nothing."""
         self.seeds += 1
         self.ends[run.outcome] += 1
+        if run.returned:
+            self.returns[run.returned] += 1
         self.resumed += run.lives > 1 and run.outcome == "switched"
         self.met.update(run.met)
         self.acknowledged += run.acknowledged
@@ -37,6 +40,7 @@ class Summary(msgspec.Struct):
         """The figures of other seeds."""
         self.seeds += other.seeds
         self.ends.update(other.ends)
+        self.returns.update(other.returns)
         self.resumed += other.resumed
         self.met.update(other.met)
         self.acknowledged += other.acknowledged

@@ -16,6 +16,7 @@ QUICK_TICK_MS = 10
 _LOOK: frozenset[Kind] = frozenset(
     {
         "crash-waiting",
+        "overtaken-waiting",
         "clock-jump",
         "operator-aborts",
         "node-unreachable",
@@ -44,6 +45,11 @@ class World:
         self.quiet = 0
         self.jumped = 0
         self.asked_to_stop = False
+        self.second: Callable[[], None] = _nobody
+        """Runs another process from its beginning to its end, while this one stands still."""
+        self.permit: Callable[[], None] = _nobody
+        """Raises when this process may not act any more."""
+        self.overtaken = False
         self.running: set[Verb] = set()
         self.ready: list[tuple[Verb, Result]] = []
         self.unheard: list[Callable[[], None]] = []
@@ -119,6 +125,13 @@ class World:
         self.site.say_fault(fault)
         raise Killed
 
+    def overtake(self, fault: Fault) -> None:
+        """Another process takes over."""
+        self.site.say_fault(fault)
+        self.overtaken = True
+        self.second()
+        self.site.say("the first bmswitch goes on")
+
     def _freeze(self, fault: Fault) -> None:
         self.site.say_fault(fault)
         self.site.awake_since = 0
@@ -128,6 +141,9 @@ class World:
     def _happens(self, fault: Fault) -> None:
         if fault.kind == "crash-waiting":
             self.kill(fault)
+        if fault.kind == "overtaken-waiting":
+            self.overtake(fault)
+            return
         hit = [
             node for n, node in enumerate(self.site.nodes) if fault.node in (-1, n % 3)
         ] or self.site.nodes[:1]
@@ -146,6 +162,10 @@ class World:
         else:
             for node in hit:
                 _disturb(node, fault)
+
+
+def _nobody() -> None:
+    """There is no second process."""
 
 
 def _disturb(node: ProxyTwin, fault: Fault) -> None:

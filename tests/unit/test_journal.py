@@ -179,3 +179,21 @@ def test_the_lock_of_a_killed_process_is_taken_over_and_said(tmp_path: Path) -> 
     with Lock(path, "cutover --resume") as lock:
         assert "that is gone" in lock.taken_over
         assert "(cutover)" in lock.taken_over
+
+
+def test_an_overtaken_process_does_not_cut_the_lines_of_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.ndjson"
+    with Journal(path) as first, Journal(path) as second:
+        write = first._write
+
+        def full(line: bytes) -> None:
+            second.append(Entry(kind="start", fence=1, said="a longer line than the other one, by far"), 1)
+            write(line[:5])
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(first, "_write", full)
+        with pytest.raises(JournalError):
+            first.append(Entry(kind="note"), 1)
+    assert "by far" in read_journal(path)[0][0].said

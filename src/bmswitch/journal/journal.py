@@ -75,7 +75,7 @@ class Journal:
             try:
                 self._write(line)
             except OSError as error:
-                self._take_back()
+                self._take_back(len(line))
                 raise _not_writable(self.path, error) from error
             self._end += len(line)
         self.entries.append(numbered)
@@ -120,10 +120,11 @@ class Journal:
         if self._durable:
             os.fdatasync(self._file)
 
-    def _take_back(self) -> None:
+    def _take_back(self, length: int) -> None:
         """A half-written line must not stand between whole ones; a crash here leaves a torn last line, which is fine."""
         try:
-            os.ftruncate(self._file, self._end)
+            if os.fstat(self._file).st_size <= self._end + length:
+                os.ftruncate(self._file, self._end)
         except OSError:
             return
 
