@@ -333,8 +333,9 @@ class SimWorld(World):
 
     def _soak(self, verb: Verb, _action: Action, state: State) -> None:
         def probed() -> Result:
-            good = self.site.target.leads()
-            return Result(answer="yes" if good else "no", said="" if good else "no answer")
+            serves = self.site.target.leads()
+            bad = [n.name for n in self.site.nodes if not serves or n.colour != state.target or n.deaf]
+            return Result(answer="no" if bad else "yes", said=", ".join(bad))
 
         self._call(verb, state, 100, _only_read, probed)
 

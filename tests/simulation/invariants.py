@@ -224,19 +224,20 @@ def said_is_so(site: Site, state: State) -> str:
     """7. An end that is told is so: every node points there and is free, and that side serves.
 
     A green that died after the promotion is the exception: the switch ends on green and tells the soak's breach, unless
-    green died after the soak.
+    green died after the soak. So is a node that came back with an older state during the soak (told) or after it.
     """
     if state.outcome not in ("switched", "aborted"):
         return "" if state.outcome == "unknown" else f"the run ended as {state.outcome!r}"
     side = state.target if state.outcome == "switched" else state.source
     core: CoreTwin = site.cores[side]
+    soaked = state.results.get("soak")
+    told = state.reason.startswith("soak") or (soaked is not None and soaked.at_ms <= core.died_at)
     for node in site.nodes:
-        if node.colour != side or node.holding():
+        knowable = not (soaked and (told or soaked.at_ms <= node.forgot_at))
+        if (node.colour != side and knowable) or node.holding():
             return f"said to be on {side}, but {node.name} points at {node.colour} or holds"
     if core.withheld:
         return f"said to be on {side}, whose rights to write are withdrawn"
-    soaked = state.results.get("soak")
-    told = state.reason.startswith("soak") or (soaked is not None and soaked.at_ms <= core.died_at)
     return (
         ""
         if core.leads() or (side == state.target and core.dead and told)

@@ -57,6 +57,8 @@ class ProxyTwin:
         self.waiting: deque[Waiting] = deque()
         self.in_flight: dict[Colour, int] = {"blue": 0, "green": 0}
         self.longest_wait = 0
+        self.forgot_at = 0
+        self.remember()
 
     @property
     def deaf(self) -> bool:
@@ -118,6 +120,17 @@ class ProxyTwin:
             held = self.waiting.popleft()
             self.longest_wait = max(self.longest_wait, self.clock.now - held.since)
             held.go()
+
+    def remember(self) -> None:
+        """What it goes back to when it forgets."""
+        self.before = (self.colour, self.fence, self.era)
+
+    def forget(self, down_ms: int) -> None:
+        """Restarts from an older copy of its disk, of before the switch: no hold, the old colour, an older fence number."""
+        self.forgot_at = self.clock.now
+        self.hold_until = 0
+        self.colour, self.fence, self.era = self.before
+        self.restart(down_ms)
 
     def restart(self, down_ms: int) -> None:
         """Everything open is cut, held work is refused in a way that can be tried again; what is on the disk stays."""

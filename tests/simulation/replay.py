@@ -12,7 +12,14 @@ def told(seed: int, switch: Switch | None = None) -> tuple[list[str], bool]:
     found = shrunken(seed, switch)
     if found is not None:
         faults, error = found
-        return [*error.story, error.said, f"{len(faults)} faults are needed for it"], True
+        needed = (
+            "no fault is"
+            if not faults
+            else "one fault is"
+            if len(faults) == 1
+            else f"{len(faults)} faults are"
+        )
+        return [*error.story, error.said, f"{needed} needed for it"], True
     run = simulate(seed, switch)
     return [*run.story, f"ended as {run.outcome}: {run.reason or 'all is well'}"], False
 

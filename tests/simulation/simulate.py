@@ -116,7 +116,8 @@ def _tried(site: Site, switch: Switch, path: Path, faults: int) -> tuple[State, 
     clock.run_for(400)
     state, lives = _leg(site, switch, path, faults)
     switched = state.outcome
-    if site.returns and switched == "switched" and not site.target.dead:
+    astray = any(node.colour != state.target for node in site.nodes)
+    if site.returns and switched == "switched" and not site.target.dead and not astray:
         _turned_round(site, state, switch)
         state, more = _leg(site, switch, path, faults)
         lives += more

@@ -79,6 +79,8 @@ class Site:
         self.serving = other(self.serving)
         self.source, self.target = self.target, self.source
         self.target.state = SILENT
+        for node in self.nodes:
+            node.remember()
         self.say(f"{other(self.serving)} is started again as a clone of {self.serving}")
 
     def standby(self) -> None:

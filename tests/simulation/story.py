@@ -1,5 +1,6 @@
 """The journal as sentences."""
 
+from bmswitch.model.config import other
 from bmswitch.model.switch import Entry
 
 _ANSWERS = {"yes": "is done", "no": "was refused", "unknown": "is not known to be done"}
@@ -15,7 +16,7 @@ def line_of(entry: Entry) -> str:
     if entry.kind == "phase":
         return f"{entry.phase}: waits, {entry.said}"
     told = {
-        "start": "the switch begins",
+        "start": f"the {'return' if entry.returning else 'switch'} from {entry.source} to {other(entry.source)} begins",
         "resume": f"bmswitch is started again, at {entry.phase}, with fence {entry.fence}",
         "abort": f"turns back, with fence {entry.fence}: {entry.said}",
         "onward": f"turns forward again, with fence {entry.fence}: {entry.said}",

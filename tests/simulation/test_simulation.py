@@ -28,8 +28,15 @@ def test_the_invariants_hold_whatever_goes_wrong(summary: Summary) -> None:
 
 @pytest.mark.skipif(SEEDS < ENOUGH, reason="too few seeds for every combination")
 def test_every_fault_meets_every_phase_in_which_it_is_possible(summary: Summary) -> None:
-    assert summary.not_met() == []
-    assert len(COMBINATIONS) > 240
+    """Those that no seed of the 1,000 brought (some need a switch that gets far) are tried one by one."""
+    missing = summary.not_met()
+    assert len(missing) <= len(COMBINATIONS) // 20, missing
+    for kind, phase in missing:
+        faults = [Fault(kind=kind, phase=phase, ms=300)]
+        if phase == "aborting":
+            faults.append(Fault(kind="operator-aborts", phase="flip"))
+        assert any(simulate(seed, faults=faults).met[kind, phase] for seed in range(50)), (kind, phase)
+    assert len(COMBINATIONS) > 300
 
 
 TABLE = {(one.before, one.after) for one in TRANSITIONS}

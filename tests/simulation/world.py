@@ -21,6 +21,7 @@ _LOOK: frozenset[Kind] = frozenset(
         "operator-aborts",
         "node-unreachable",
         "node-restarts",
+        "node-forgets",
         "node-disagrees",
         "source-unreachable",
         "target-unreachable",
@@ -172,6 +173,8 @@ def _disturb(node: ProxyTwin, fault: Fault) -> None:
     until = node.clock.now + fault.ms
     if fault.kind == "node-restarts":
         node.restart(fault.ms)
+    elif fault.kind == "node-forgets":
+        node.forget(fault.ms)
     elif fault.kind == "node-disagrees":
         node.contradicts_until = until
     else:
