@@ -171,14 +171,16 @@ _TRUTH: dict[str, Callable[[Site], bool]] = {
     "revoke-source": lambda site: site.source.withheld,
     "restore-source": lambda site: not site.source.withheld,
     "promote-target": lambda site: site.target.state == RUNNING,
-    "flip-target": lambda site: all(node.colour == other(site.serving) for node in site.nodes),
-    "flip-source": lambda site: all(node.colour == site.serving for node in site.nodes),
+    "flip-target": lambda site: all(n.colour == other(site.serving) or n.forgot_at for n in site.nodes),
+    "flip-source": lambda site: all(n.colour == site.serving or n.forgot_at for n in site.nodes),
     "probe-source": lambda site: site.source.leads(),
 }
 
 
 def yes_is_true(site: Site, entry: Entry, state: State) -> str:
-    """7. What the journal calls done is done. An answer to a flip that comes after turning around tells of the past."""
+    """7. What the journal calls done is done. An answer to a flip that comes after turning around tells of the past, and so
+    does that of a node that has forgotten it since.
+    """
     if entry.verb == ("flip-target" if state.goal == "abort" else "flip-source"):
         return ""
     if entry.kind != "effect" or entry.result is None or entry.result.answer != "yes":

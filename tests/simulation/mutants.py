@@ -229,7 +229,9 @@ MUTANTS: dict[str, Mutant] = {
     "standby-that-tails-from-now": Mutant((2,), Switch(standby=_tails_from_now)),
     "clocks-further-apart-than-the-margin": Mutant((1, 2, 3), Switch(skew=2500)),
     "journal-that-does-not-look-who-writes": Mutant(
-        (1, 2, 4, 5, 7), Switch(around=_nobody_looks_who_writes), ("overtaken-waiting", "overtaken-writing")
+        (1, 2, 4, 5, 7),
+        Switch(around=_nobody_looks_who_writes),
+        ("overtaken-waiting", "overtaken-before-effect"),
     ),
     "release-before-routing-on-the-way-back": Mutant(
         (5,),

@@ -30,8 +30,6 @@ class Notebook(Journal):
         fault = self._site.hand.due(("crash-writing", "journal-error"), self._phase)
         if fault is None:
             super()._write(line)
-            if fault := self._site.hand.due(("overtaken-writing",), self._phase):
-                self._world.overtake(fault)
             return
         os.write(self._file, line[: len(line) // 2])
         if fault.kind == "crash-writing":

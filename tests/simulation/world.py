@@ -7,6 +7,7 @@ from tests.simulation.faults import Fault, Kind
 from tests.simulation.proxies import ProxyTwin
 from tests.simulation.site import Site
 
+from bmswitch.model.errors import BmswitchError
 from bmswitch.model.switch import VERBS, Action, Node, Observation, Result, State, Verb, comes_too_late
 from bmswitch.model.switch.facts import UNKNOWN
 
@@ -109,7 +110,14 @@ class World:
             self.kill(fault)
         if fault := self.site.hand.due(("freeze-before-effect",), state.phase):
             self._freeze(fault)
+        if fault := self.site.hand.due(("overtaken-before-effect",), state.phase):
+            self.overtake(fault)
         self.running.add(verb)
+        try:
+            self.permit()
+        except BmswitchError as error:
+            self.ready.append((verb, Result(answer="unknown", said=error.cause)))
+            return
         if comes_too_late(state, verb, self.clock.now):
             self.ready.append((verb, Result(answer="no", said="not done: the hold had ended")))
         else:

@@ -152,12 +152,17 @@ def gate(state: State, seen: Observation) -> Action | None:
 
 
 def hold(state: State, seen: Observation) -> Action | None:
-    """New requests and connections wait in the proxies; renewed while the switch goes on, never beyond the budget."""
+    """New requests and connections wait in the proxies; renewed while the switch goes on, never beyond the budget.
+
+    A node that is not seen now may be back without its hold (restarted from an older state): holding it again would hide
+    the gap, so nothing is renewed until it is seen, or the hold lapses. With the source stopped there is nothing to hide.
+    """
     if state.yes("flip-target"):
         return None
     standing = state.hold_until_ms > 0
     phase: Phase = state.phase if standing else "hold"
-    if standing and hold_lapsed(state, seen):
+    unseen = not state.source_gone and not all(node.seen for node in seen.nodes)
+    if standing and (unseen or hold_lapsed(state, seen)):
         return None
     if "hold" in seen.running:
         return None if standing else wait("hold", "the proxies are taking up the hold")
