@@ -9,6 +9,7 @@ from tests.simulation.shrink import shrunken
 from tests.simulation.simulate import FoundError, simulate
 
 SEEDS = 1000
+pytestmark = pytest.mark.timeout(600)
 
 
 def found(name: str) -> FoundError | None:
