@@ -26,6 +26,12 @@ FOUND: dict[str, list[Fault]] = {
         Fault(kind="node-restarts", phase="flip", nth=1, node=-1, ms=1100),
         Fault(kind="node-restarts", phase="aborting", nth=1, node=-1, ms=1100),
     ],
+    "a node that was flipped late was held again after the release, and left so": [
+        Fault(kind="node-disagrees", phase="promote", node=-1, ms=2139),
+    ],
+    "a hold was renewed on a node that had restarted without it: what went to blue in between was not seen": [
+        Fault(kind="node-forgets", phase="fence", nth=3, ms=1000),
+    ],
     "a resumed way back went forward to green after blue had served": [
         Fault(kind="operator-aborts", phase="flip"),
         Fault(kind="node-disagrees", phase="aborting", node=-1, ms=1665),

@@ -156,8 +156,9 @@ def hold(state: State, seen: Observation) -> Action | None:
 
     A node that is not seen now may be back without its hold (restarted from an older state): holding it again would hide
     the gap, so nothing is renewed until it is seen, or the hold lapses. With the source stopped there is nothing to hide.
+    Once a release was begun nothing is held again, also when a node that was given up is flipped at last.
     """
-    if state.yes("flip-target"):
+    if state.yes("flip-target") or state.was_intended("release"):
         return None
     standing = state.hold_until_ms > 0
     phase: Phase = state.phase if standing else "hold"
