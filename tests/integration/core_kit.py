@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 import msgspec
@@ -49,9 +50,15 @@ def until(condition: Callable[[], bool], what: str, limit: float = 30.0) -> None
         time.sleep(0.01)
 
 
+class HasBootstrap(Protocol):
+    """A Kafka, embedded or real, of which only the address matters."""
+
+    bootstrap: str
+
+
 def make_site(
     folder: Path,
-    kafka: EmbeddedKafka,
+    kafka: HasBootstrap,
     *,
     name: str = "blue",
     version: Version = "5.0",

@@ -2,23 +2,53 @@
 
 import msgspec
 
+from bmswitch.model.config import Colour
 from bmswitch.model.guards.facts import (
     BucketFacts,
+    CertificateFacts,
     ClockFacts,
     Facts,
     KeyFacts,
+    LinkFacts,
+    MachineFacts,
     NodeFacts,
+    PortFacts,
+    PublicFacts,
     SideFacts,
     SwitchFacts,
 )
 from bmswitch.model.proof import Proof
 from bmswitch.model.status import ReplicateStatus
 
+replace = msgspec.structs.replace
+
 NOW = 1_700_000_000.0
 HEX = "0" * 32
 LOG = f"{HEX}-lab.test"
-TOLD = {"cleanup.policy": "compact", "min.insync.replicas": "2", "max.message.bytes": "5505024"}
-SYSCONF = {"archive_kind": "s3", "sds_backup_rentention_days": "90"}
+TOLD = {
+    "cleanup.policy": "compact",
+    "min.insync.replicas": "2",
+    "max.message.bytes": "5505024",
+    "max.compaction.lag.ms": "3600000",
+}
+BROKER = {"offsets.retention.minutes": "10080"}
+SYSCONF = {
+    "archive_kind": "s3",
+    "sds_backup_rentention_days": "90",
+    "sds_s3_bucket": "bluemind",
+    "sds_s3_endpoint": "https://s3.test",
+    "sds_filehosting_storetype": "s3",
+    "sds_filehosting_s3_bucket": "documents",
+    "sds_filehosting_s3_access_key": "digest:1",
+    "external_url": "mail.lab.test",
+    "host": "10.0.0.1",
+    "hz-member-address": "10.0.0.1",
+}
+OVERRIDE = {
+    "host": "10.1.0.1",
+    "hz-member-address": "10.1.0.1",
+    "sds_filehosting_s3_bucket": "documents-of-green",
+}
 STATUS = ReplicateStatus(plan_id="p1", pid=7, phase="caught_up", started_at=NOW - 60, updated_at=NOW - 0.2)
 PROOF = Proof(
     plan_id="p1",
@@ -35,6 +65,31 @@ PROOF = Proof(
     seconds=1.0,
     not_proved=[],
 )
+
+
+def front(**changes: object) -> CertificateFacts:
+    """A frontend's certificate."""
+    good = CertificateFacts(
+        at="edge-1 mail.lab.test:443",
+        host="mail.lab.test",
+        port=443,
+        fingerprint="aa",
+        until=NOW + 90 * 86400,
+    )
+    return replace(good, **changes)
+
+
+def behind(colour: str, **changes: object) -> CertificateFacts:
+    """The certificate of a side's own machine."""
+    machine = front(at=f"{colour} bm-master:443", host="bm-master", colour=colour, until=0.0)
+    return replace(machine, **changes)
+
+
+def reached(colour: Colour, *ports: int) -> list[PortFacts]:
+    """Ports of a side that are open from here."""
+    return [PortFacts(colour, "10.0.0.9", port) for port in ports]
+
+
 GOOD = Facts(
     now=NOW,
     source=SideFacts(
@@ -52,6 +107,10 @@ GOOD = Facts(
         copies={f"{HEX}-__orphans__": 3, LOG: 3},
         settings={f"{HEX}-__orphans__": TOLD, LOG: TOLD},
         sysconf=SYSCONF,
+        broker=BROKER,
+        nodes_topic=3,
+        protocol="SASL_SSL",
+        documents=1000,
     ),
     target=SideFacts(
         colour="green",
@@ -59,10 +118,13 @@ GOOD = Facts(
         wanted_version="5.1",
         core_error="no answer",
         kafka_cluster_id="kafka-green",
+        protocol="SASL_SSL",
     ),
     server_map={"bm-master": "10.1.0.1"},
     mode="mirror",
-    bucket=BucketFacts(bodies=3),
+    bucket=BucketFacts(
+        bodies=3, documents=2, name="bluemind", endpoint="https://s3.test", versioning="Enabled"
+    ),
     nodes=[NodeFacts("edge-1", "blue", 0)],
     heartbeat_age=30.0,
     clocks=[
@@ -71,35 +133,73 @@ GOOD = Facts(
         ClockFacts("the bucket", -0.3),
     ],
     new_topic_bytes=5_505_024,
+    new_topic_copies=3,
+    override=OVERRIDE,
+    machines=[MachineFacts(colour="blue", uid="bm-master", lost=0, queued=0)],
+    certificates=[front()],
+    public=PublicFacts(host="mail.lab.test", addresses=["10.9.0.1"], proxies=["10.9.0.1"]),
+    links=[LinkFacts("https://mail.lab.test/fh/1", 200)],
 )
 """Nothing was done yet: green is not there."""
 KEYS = [KeyFacts(colour="blue", may_write=True), KeyFacts(colour="green", may_write=True)]
 SWITCH = SwitchFacts(plan_id="p1", max_lag=2.0, status=STATUS, proof=PROOF, free_bytes=1 << 30, keys=KEYS)
-AT_GATE = msgspec.structs.replace(
+AT_GATE = replace(
     GOOD,
-    target=msgspec.structs.replace(GOOD.target, core_error="", state="CORE_STATE_CLONING", version="5.1.0.1"),
+    target=replace(
+        GOOD.target,
+        core_error="",
+        state="CORE_STATE_CLONING",
+        version="5.1.0.1",
+        sysconf=SYSCONF | OVERRIDE,
+        readers={"clone-x-of-y": "STABLE"},
+        documents=1000,
+    ),
+    bucket=replace(GOOD.bucket, documents_before=2),
+    certificates=[front(), behind("blue"), behind("green")],
     clocks=[ClockFacts("blue", 0.4), ClockFacts("green", 0.2), ClockFacts("the bucket", -0.3)],
     switch=SWITCH,
 )
 """The copy runs and the target is its equal."""
 
-replace = msgspec.structs.replace
-
 
 def source(**changes: object) -> Facts:
+    """Beforehand, with a part of the source changed."""
     return replace(GOOD, source=replace(GOOD.source, **changes))
 
 
 def target(**changes: object) -> Facts:
+    """Beforehand, with a part of the target changed."""
     return replace(GOOD, target=replace(GOOD.target, **changes))
 
 
 def facts(**changes: object) -> Facts:
+    """Beforehand, with any part changed."""
     return replace(GOOD, **changes)
 
 
 def bucket(**changes: object) -> Facts:
+    """Beforehand, with a part of the bucket changed."""
     return replace(GOOD, bucket=replace(GOOD.bucket, **changes))
+
+
+def sysconf(**changes: str) -> Facts:
+    """Beforehand, with some of the source's settings changed."""
+    return source(sysconf=SYSCONF | changes)
+
+
+def machine(**changes: object) -> Facts:
+    """Beforehand, with what the source's machine says changed."""
+    return facts(machines=[replace(GOOD.machines[0], **changes)])
+
+
+def public(**changes: object) -> Facts:
+    """Beforehand, with the way of the public name changed."""
+    return facts(public=replace(GOOD.public, **changes))
+
+
+def at_gate(**changes: object) -> Facts:
+    """At the gate, with any part changed."""
+    return replace(AT_GATE, **changes)
 
 
 def gate(**changes: object) -> Facts:
@@ -108,4 +208,10 @@ def gate(**changes: object) -> Facts:
 
 
 def gate_target(**changes: object) -> Facts:
+    """At the gate, with a part of the target changed."""
     return replace(AT_GATE, target=replace(AT_GATE.target, **changes))
+
+
+def gate_sysconf(**changes: str) -> Facts:
+    """At the gate, with some of the target's settings changed."""
+    return gate_target(sysconf=SYSCONF | OVERRIDE | changes)

@@ -133,3 +133,14 @@ def test_hash_is_about_meaning_not_about_comments(tmp_path: Path) -> None:
 
 def test_second_node_of_the_example_is_envoy() -> None:
     assert isinstance(load_config(EXAMPLES / "production.yaml").proxies[1], EnvoyNode)
+
+
+def test_a_setting_for_the_clone_may_name_a_secret_and_its_place_is_checked(tmp_path: Path) -> None:
+    text = GOOD.replace("/etc/bmswitch/green-s3.secret", "green.secret")
+    override = load_config(written(tmp_path, text)).replication.sysconf_override
+    assert override["sds_s3_secret_key"] == Secret(file=str(tmp_path / "green.secret"))
+    assert override["host"] == "bm-core.green.example.net"
+    both = GOOD.replace("{file: /etc/bmswitch/green-s3.secret}", "{file: a, env: B}")
+    error = refused(tmp_path, both)
+    assert "replication.sysconf_override.sds_s3_secret_key must name exactly one" in error.cause
+    assert f":{line_of(both, '{file: a, env: B}')}:" in error.cause

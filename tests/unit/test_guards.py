@@ -13,19 +13,36 @@ from tests.unit.guard_worlds import (
     PROOF,
     STATUS,
     TOLD,
+    at_gate,
+    behind,
     bucket,
     facts,
+    front,
     gate,
+    gate_sysconf,
     gate_target,
+    machine,
+    public,
+    reached,
     replace,
     source,
+    sysconf,
     target,
 )
 
 from bmswitch.model import guards
 from bmswitch.model.guards import GUARDS, Facts, Guard, ask, refusals
-from bmswitch.model.guards.facts import RETENTION, BucketFacts, ClockFacts, KeyFacts, NodeFacts, ParkedFacts
+from bmswitch.model.guards.facts import (
+    RETENTION,
+    BucketFacts,
+    ClockFacts,
+    KeyFacts,
+    LinkFacts,
+    NodeFacts,
+    ParkedFacts,
+)
 from bmswitch.model.plan import Level
+from bmswitch.workflows.facts.sysconf import harmless
 
 BY_NAME = {guard.name: guard for guard in GUARDS}
 FOLDER = Path(guards.__file__).parent
@@ -125,6 +142,73 @@ WORLDS = [
     ("keys_can_write", Level.stop, gate(keys=[KeyFacts(colour="blue"), KEYS[1]])),
     ("keys_can_write", Level.unknown, gate(keys=[KeyFacts(colour="green", error="timed out")])),
     ("keys_can_write", Level.stop, gate(keys=[replace(key, same_as_other=True) for key in KEYS])),
+    ("log_copies", Level.warn, source(nodes_topic=1)),
+    ("log_copies", Level.warn, facts(new_topic_copies=1)),
+    ("log_closed", Level.warn, source(protocol="SASL_PLAINTEXT")),
+    ("log_closed", Level.warn, target(protocol="")),
+    ("schema_upgraded", Level.stop, source(needs_upgrade=True)),
+    ("schema_upgraded", Level.stop, gate_target(needs_upgrade=True)),
+    ("same_installation_id", Level.warn, target(installation_id="bluemind-1")),
+    ("no_lost_records", Level.stop, machine(lost=2)),
+    ("no_lost_records", Level.warn, machine(lost=-1, error="no such file")),
+    ("no_lost_records", Level.warn, facts(machines=[])),
+    ("mail_queue_empty", Level.warn, machine(queued=3)),
+    ("mail_queue_empty", Level.warn, machine(queued=-1, error="postqueue: not found")),
+    ("mail_queue_empty", Level.warn, facts(machines=[])),
+    ("no_job_due", Level.warn, source(jobs={"LdapImport": int((NOW + 300) * 1000)})),
+    ("no_job_due", Level.warn, source(jobs_error="no answer")),
+    ("compaction_waits", Level.warn, source(settings={LOG: TOLD | {"max.compaction.lag.ms": "60000"}})),
+    ("compaction_waits", Level.warn, gate(status=replace(STATUS, first_pass_seconds=7200.0))),
+    ("compaction_waits", Level.warn, source(settings={})),
+    ("offsets_kept", Level.warn, source(broker={"offsets.retention.minutes": "1440"})),
+    ("offsets_kept", Level.warn, source(broker={})),
+    ("clone_readers_stable", Level.warn, gate_target(readers={"clone-x-of-y": "PREPARING_REBALANCING"})),
+    ("clone_readers_stable", Level.warn, gate_target(readers={}, readers_error="not told")),
+    ("bucket_of_the_source", Level.stop, sysconf(sds_s3_bucket="other")),
+    ("bucket_of_the_source", Level.warn, sysconf(sds_s3_endpoint="https://s3.elsewhere.test")),
+    ("bucket_of_the_source", Level.unknown, source(sysconf=None)),
+    ("bucket_versioned", Level.warn, bucket(versioning="Off")),
+    ("bucket_versioned", Level.warn, bucket(versioning="", settings_error="not told")),
+    ("bucket_versioned", Level.warn, bucket(keeps_deleted_days=3)),
+    ("bucket_versioned", Level.warn, bucket(expires=["rule x: after 30 days"])),
+    ("documents_in_bucket", Level.warn, sysconf(sds_filehosting_storetype="")),
+    ("documents_in_bucket", Level.unknown, source(sysconf=None)),
+    ("documents_apart", Level.warn, facts(override={})),
+    ("documents_apart", Level.warn, gate_sysconf(sds_filehosting_s3_bucket="documents")),
+    ("documents_apart", Level.unknown, source(sysconf=None)),
+    ("documents_kept", Level.warn, at_gate(bucket=replace(GOOD.bucket, documents_before=3))),
+    ("documents_kept", Level.stop, at_gate(bucket=replace(GOOD.bucket, documents_before=13))),
+    ("documents_kept", Level.unknown, at_gate(bucket=BucketFacts(error="no answer"))),
+    ("settings_of_its_own_host", Level.warn, facts(override={"host": "10.1.0.1"})),
+    ("settings_of_its_own_host", Level.warn, gate_sysconf(host="10.0.0.1")),
+    ("settings_of_its_own_host", Level.unknown, source(sysconf=None)),
+    ("settings_equal", Level.warn, gate_sysconf(message_size_limit="1")),
+    ("settings_equal", Level.unknown, gate_target(sysconf=None)),
+    ("same_public_address", Level.warn, facts(override={"external_url": "green.lab.test"})),
+    ("same_public_address", Level.warn, gate_sysconf(external_url="green.lab.test")),
+    ("same_public_address", Level.unknown, source(sysconf=None)),
+    ("public_name_at_proxies", Level.stop, public(addresses=["10.0.0.1"])),
+    ("public_name_at_proxies", Level.warn, public(addresses=["10.9.0.2"])),
+    ("public_name_at_proxies", Level.warn, public(addresses=[], error="Name or service not known")),
+    ("public_name_at_proxies", Level.warn, public(host="", addresses=[])),
+    ("public_name_at_proxies", Level.warn, public(proxies=[])),
+    ("public_links_work", Level.stop, facts(links=[LinkFacts("https://mail.lab.test/fh/1", 404)])),
+    ("public_links_work", Level.warn, facts(links=[])),
+    ("certificates_good", Level.stop, facts(certificates=[front(verified="certificate has expired")])),
+    ("certificates_good", Level.warn, facts(certificates=[front(until=NOW + 86400)])),
+    ("certificates_good", Level.warn, facts(certificates=[front(), front(fingerprint="bb")])),
+    ("certificates_alike", Level.warn, at_gate(certificates=[behind("blue")])),
+    (
+        "certificates_alike",
+        Level.warn,
+        at_gate(certificates=[behind("blue"), behind("green", fingerprint="b")]),
+    ),
+    ("mail_ports_closed", Level.warn, facts(open_ports=reached("green", 2400))),
+    ("cluster_ports_closed", Level.warn, facts(open_ports=reached("green", 5701) + reached("blue", 5702))),
+    ("fresh_bodies_there", Level.stop, gate(fresh_bodies=4, fresh_missing=["ab"])),
+    ("fresh_bodies_there", Level.unknown, gate(fresh_error="no answer")),
+    ("search_complete", Level.warn, gate_target(documents=900)),
+    ("search_complete", Level.warn, gate_target(documents=-1, documents_error="no route")),
 ]
 
 
@@ -149,9 +233,27 @@ def test_all_of_a_moment_are_asked_in_order() -> None:
 
 
 def test_one_guard_is_one_file_with_one_sentence() -> None:
-    files = {file.stem for file in FOLDER.glob("[a-z]*.py")} - {"answers", "catalogue", "facts", "guard"}
+    files = {file.stem for file in FOLDER.glob("[a-z]*.py")} - {
+        "answers",
+        "catalogue",
+        "facts",
+        "guard",
+        "settings",
+    }
     assert files == set(BY_NAME)
     assert all(guard.says.endswith(".") for guard in GUARDS)
+
+
+def test_ports_of_one_side_alone_are_no_danger_of_one_cluster() -> None:
+    assert BY_NAME["cluster_ports_closed"](facts(open_ports=reached("blue", 5701))).level is Level.passed
+    assert BY_NAME["mail_ports_closed"](facts(open_ports=reached("blue", 25))).level is Level.passed
+
+
+def test_settings_that_are_secret_are_named_and_never_shown() -> None:
+    told = harmless({"sds_s3_secret_key": "Vj2kq9", "sds_s3_bucket": "bluemind", "empty": ""})
+    assert "Vj2kq9" not in str(told)
+    assert (told["sds_s3_bucket"], told["empty"]) == ("bluemind", "")
+    assert told["sds_s3_secret_key"] == harmless({"x": "Vj2kq9"})["x"]
 
 
 def test_guards_speak_of_real_colours_in_both_directions() -> None:
@@ -168,7 +270,7 @@ def test_guards_speak_of_real_colours_in_both_directions() -> None:
 def test_a_warning_lets_go_on_and_unknown_does_not() -> None:
     assert refusals(ask(replace(AT_GATE, missing_commands=["stop"]), "gate")) == []
     broken = replace(AT_GATE, bucket=BucketFacts(error="x"))
-    assert [f.guard for f in refusals(ask(broken, "gate"))] == ["bucket_readable"]
+    assert [f.guard for f in refusals(ask(broken, "gate"))] == ["bucket_readable", "documents_kept"]
 
 
 def test_same_kafka_is_right_in_shared_mode() -> None:

@@ -38,7 +38,13 @@ _TOPIC_SETTINGS = {
 """What BlueMind gives its own topics (change-log.md 1.2)."""
 NEW_TOPIC_BYTES = int(_TOPIC_SETTINGS["max.message.bytes"])
 """Largest record batch that a topic made by the admin API takes."""
-_ASKED = ("cleanup.policy", "min.insync.replicas", "max.message.bytes")
+_ASKED = (
+    "cleanup.policy",
+    "min.insync.replicas",
+    "max.message.bytes",
+    "min.compaction.lag.ms",
+    "max.compaction.lag.ms",
+)
 _CRP_SETTINGS = {"cleanup.policy": "compact", "compression.type": "zstd", "max.compaction.lag.ms": "120000"}
 
 

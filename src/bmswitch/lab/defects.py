@@ -42,6 +42,12 @@ ALL = (
         always=True,
     ),
     Defect(
+        "upgraders-not-run",
+        "the core says needsUpgrade: its software is newer than its database",
+        "clone-and-api.md 6",
+        always=False,
+    ),
+    Defect(
         "uidvalidity-replaced",
         "every folder of the clone gets green's own UIDVALIDITY; without it only those that the log has as CREATE only",
         "clone-and-api.md 3.4",

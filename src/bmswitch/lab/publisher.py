@@ -113,7 +113,7 @@ class Publisher:
             self.sent += 1
         except (BufferError, KafkaException) as error:
             self.lost += 1
-            log.error("%s: a record is lost: %s", topic, error)  # noqa: TRY400 - BlueMind logs and goes on
+            log.error("Failed to store a record in %s: %s", topic, error)  # noqa: TRY400 - BlueMind logs and goes on
 
     def _produce(
         self, producer: Producer, topic: str, partition: int, key: bytes, value: bytes | None
@@ -132,7 +132,7 @@ class Publisher:
     def _delivered(self, error: object, _message: object) -> None:
         if error is not None:
             self.lost += 1
-            log.error("a record was not taken by the broker: %s", error)
+            log.error("Failed to store a record, the broker did not take it: %s", error)
 
     def _connect(self, topic: str) -> tuple[Producer, int] | None:
         """The producer of a topic, made at first use; None while the topic neither exists nor can be made."""
@@ -147,7 +147,7 @@ class Publisher:
         if not count and topic not in self._missing:  # asked once: the embedded Kafka can not create topics
             count = _create(self._bootstrap, topic)
         if not count:
-            log.error("topic %s does not exist and can not be created: its records are lost", topic)
+            log.error("Failed to store: topic %s does not exist and can not be created", topic)
             self._missing[topic] = time.monotonic() + _RETRY
             return None
         self._producers[topic] = (producer, count)

@@ -433,6 +433,12 @@ class Store:
             ).fetchall()
         return [Side(**dict(zip(_SIDE_FIELDS, row, strict=True))) for row in rows]
 
+    def count_sides(self, type: str) -> int:  # noqa: A002 - the log's own word
+        """How many side values of a type there are."""
+        with self._lock:
+            row = self._db.execute("SELECT count(*) FROM side WHERE type=?", (type,)).fetchone()
+        return int(row[0])
+
     def put_side(self, side: Side) -> None:
         """Write one side value over an older one."""
         with self._lock:

@@ -126,6 +126,16 @@ class BucketKey(Strict, frozen=True):
     secret_key: Secret
 
 
+class Machines(Strict, frozen=True):
+    """Whether guards may ask a side's machines through BlueMind's node agent: they count lines of the core log, and list the mail queue.
+
+    Each command only looks: `grep -c` in `core_log`, `postqueue -p`.
+    """
+
+    ask: bool = True
+    core_log: str = "/var/log/bm/core.log"
+
+
 class Site(Strict, frozen=True):
     """One BlueMind installation: REST address of its core, admin token, its Kafka, the version it must have.
 
@@ -142,6 +152,7 @@ class Site(Strict, frozen=True):
     core: Core = Core()
     rights: Rights = Rights()
     bucket_key: BucketKey | None = None
+    machines: Machines = Machines()
 
 
 class Bucket(Strict, frozen=True):
@@ -233,23 +244,27 @@ class WayBack(Strict, frozen=True):
     """How the side that served becomes a fresh clone of the one that serves now, for `bmswitch return`.
 
     `provision` rebuilds its machines (docs/provision.md); a lab knows how without it. `servers` maps each server uid to the
-    address there; empty: the addresses that the first plan read.
+    address there; empty: the addresses that the first plan read. `sysconf_override` is that of `replication`, for this direction.
     """
 
     provision: LocalProvision | CommandProvision | None = None
     servers: dict[str, str] = {}
+    sysconf_override: dict[str, str | Secret] = {}
 
 
 class Replication(Strict, frozen=True):
     """`mirror`: green's site has its own Kafka (default). `shared`: green reads blue's Kafka, bmswitch only watches.
 
-    `disabled_cures` turns cures off by name (`bmswitch cures list`); the plan warns of each.
+    `disabled_cures` turns cures off by name (`bmswitch cures list`); the plan warns of each. `sysconf_override` is what
+    the clone puts over the source's system configuration (`sysconfOverride`, clone-and-api.md 1.2): host-like keys and the
+    target's own bucket keys; a value that is secret names where it is.
     """
 
     mode: Literal["mirror", "shared"] = "mirror"
     caught_up_timeout: Seconds = 3600.0
     clone_workers: Count = 4
     disabled_cures: list[str] = []
+    sysconf_override: dict[str, str | Secret] = {}
 
 
 class Budgets(Strict, frozen=True):
@@ -273,7 +288,8 @@ class Budgets(Strict, frozen=True):
 class Config(Strict, frozen=True):
     """The whole file. `serving` is the side that serves before the upgrade.
 
-    `servers` maps each server uid of its topology to the other side's address for it.
+    `public_links` are addresses that anybody may open (a shared file, a published calendar), as clients use them: asked before
+    the switch. `servers` maps each server uid of its topology to the other side's address for it.
     """
 
     version: Literal[1]
@@ -286,6 +302,7 @@ class Config(Strict, frozen=True):
     provision: LocalProvision | CommandProvision
     replication: Replication = Replication()
     budgets: Budgets = Budgets()
+    public_links: list[Url] = []
     serving: Colour = "blue"
     way_back: WayBack = WayBack()
 

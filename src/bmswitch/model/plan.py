@@ -46,11 +46,15 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
-    """How much there is on blue: records in the log by topic, directory entries by kind, bodies in the bucket."""
+    """How much there is: records in the source's log by topic, directory entries by kind, bodies and documents in the bucket.
+
+    `documents` (photos, icons) is -1 when they were not counted.
+    """
 
     records: dict[str, int]
     entries: dict[str, int]
     bodies: int
+    documents: int = -1
 
     @property
     def total_records(self) -> int:

@@ -9,6 +9,8 @@ PREFIX = "bluemind-"
 ORPHANS = "__orphans__"
 PRESYNC = "__presync"
 CRP = "crp-dir-entries"
+NODES = "bluemind_cluster-__nodes__"
+"""The cluster's own topic: which machine runs what (traffic-and-objects.md D). It belongs to no installation's log."""
 
 _HEX = re.compile(r"[0-9a-f]{32}")
 _DOMAIN = re.compile(r"([a-zA-Z0-9-]+\.)+[a-z]{2,}")

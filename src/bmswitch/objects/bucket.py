@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from bmswitch.model.errors import BmswitchError, UnknownError
 from bmswitch.objects.connect import PARALLEL, client, pool, told
+from bmswitch.objects.keeping import Keeping, keeping_of
 
 _BODY_KEY = re.compile(r"^[0-9a-f]{40}$")
 _ABSENT = frozenset({"NoSuchKey", "NoSuchObject", "NotFound", "ResourceNotFound"})
@@ -81,6 +82,22 @@ class Bucket:
                     yield key
         except (MinioException, HTTPError, OSError) as error:
             raise self._told("list", error) from error
+
+    def documents(self) -> int:
+        """How many documents (`doc-fs-*`: photos, icons) there are (traffic-and-objects.md B2)."""
+        try:
+            return sum(1 for _ in self._client.list_objects(self.name, prefix="doc-fs-", recursive=True))
+        except (MinioException, HTTPError, OSError) as error:
+            raise self._told("list", error) from error
+
+    def keeping(self) -> Keeping:
+        """Whether the bucket keeps what is deleted. UnknownError when the server does not tell its settings."""
+        try:
+            status = self._client.get_bucket_versioning(self.name).status
+            rules = self._client.get_bucket_lifecycle(self.name)
+        except (MinioException, HTTPError, OSError, ValueError) as error:
+            raise self._told("read the settings", error) from error
+        return keeping_of(status or "Off", rules)
 
     def missing(self, guids: Iterable[str], *, list_from: int = LIST_FROM) -> set[str]:
         """Those of `guids` that are no object: by one HEAD each when few, by listing when many."""

@@ -6,6 +6,7 @@
 from pathlib import Path
 
 from bmswitch.bluemind.client import CloneRequest, Core
+from bmswitch.bluemind.redact import redact
 from bmswitch.model.errors import BmswitchError, CloneError, RefusedError, UnknownError, UnreachableError
 from bmswitch.replication.state import CloneState, load_clone, save_clone
 
@@ -66,9 +67,10 @@ class CloneWatch:
             lines = self._green.task_logs(self.task, 0) if self.task else []
         except BmswitchError:
             lines = []
+        told = [redact(line, *self._request.sysconf_override.values()) for line in lines[-_LOG_LINES:]]
         return CloneError(
             cause,
-            evidence=" | ".join(lines[-_LOG_LINES:]) or "its log says nothing",
+            evidence=" | ".join(told) or "its log says nothing",
             consequence="traffic was not touched",
             next_command=_REBUILD,
         )

@@ -234,6 +234,9 @@ def _secrets(value: object, at: str) -> Iterator[tuple[str, Secret]]:
     elif isinstance(value, msgspec.Struct):
         for field in value.__struct_fields__:
             yield from _secrets(getattr(value, field), f"{at}.{field}")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _secrets(inner, f"{at}.{key}")
 
 
 def _secrets_from(value: Part, base: Path) -> Part:
@@ -243,6 +246,8 @@ def _secrets_from(value: Part, base: Path) -> Part:
     if isinstance(value, msgspec.Struct):
         parts = {field: _secrets_from(getattr(value, field), base) for field in value.__struct_fields__}
         return msgspec.structs.replace(value, **parts)
+    if isinstance(value, dict):
+        return type(value)((key, _secrets_from(inner, base)) for key, inner in value.items())
     return value
 
 

@@ -48,6 +48,9 @@ def leg_of(config: Config, number: int) -> Leg:
         run_dir=str(folder),
         servers=config.way_back.servers or source_servers(Path(config.run_dir)),
         provision=_provision(config),
+        replication=msgspec.structs.replace(
+            config.replication, sysconf_override=config.way_back.sysconf_override
+        ),
     )
     return Leg(number=number, config=turned)
 

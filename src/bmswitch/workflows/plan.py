@@ -188,4 +188,9 @@ class _Versioned(msgspec.Struct):
 
 
 def _volume(facts: Facts) -> Volume:
-    return Volume(records=facts.source.records, entries=facts.entries, bodies=max(0, facts.bucket.bodies))
+    return Volume(
+        records=facts.source.records,
+        entries=facts.entries,
+        bodies=max(0, facts.bucket.bodies),
+        documents=facts.bucket.documents,
+    )

@@ -9,6 +9,7 @@ import msgspec
 
 from bmswitch.bluemind.types import InstallationVersion
 from bmswitch.model.config import Colour, Frontends
+from bmswitch.workflows.sites import trusting
 from bmswitch.workflows.soak import first_line
 
 _PUBLIC: Final = ("/api/system/installation/version", "/api/system/installation/_infos")
@@ -52,7 +53,9 @@ def _of_web(url: str, told: Mapping[Colour, list[str]], *, verify: bool | str) -
     error = ""
     for path in _PUBLIC:
         try:
-            answer = httpx.get(url.rstrip("/") + path, timeout=_PATIENCE, verify=verify, trust_env=False)
+            answer = httpx.get(
+                url.rstrip("/") + path, timeout=_PATIENCE, verify=trusting(verify), trust_env=False
+            )
         except httpx.HTTPError as problem:
             return Answer(frontend=url, error=type(problem).__name__)
         with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):

@@ -35,7 +35,7 @@ from bmswitch.workflows.clone_watch import DEMOTED, RUNNING, CloneWatch
 from bmswitch.workflows.mirroring import Mirroring
 from bmswitch.workflows.plan import check_fresh, refuse_stops
 from bmswitch.workflows.promotion import Promotion
-from bmswitch.workflows.sites import open_core
+from bmswitch.workflows.sites import open_core, sysconf_override
 
 _STATUS_EVERY = 0.2
 _GREEN_EVERY = 0.5
@@ -180,6 +180,7 @@ class _Run:
             source_installation_id=green_id if self._mirror else blue_id,
             target_installation_id=green_id,
             uid_to_ip_mapping=self._config.servers,
+            sysconf_override=sysconf_override(self._config),
             mode="TAIL",
             clone_workers=self._config.replication.clone_workers,
         )

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 import httpx
 
 from bmswitch.model.config import AnyNode
+from bmswitch.workflows.sites import trusting
 
 STATE = "/api/system/installation/state"
 SERVES = "CORE_STATE_RUNNING"
@@ -42,7 +43,9 @@ def probe_all(pool: Executor, nodes: Sequence[AnyNode], *, verify: bool | str) -
 def probe_http(node: str, url: str, verify: bool | str) -> str:  # noqa: FBT001 -- as httpx names it
     """What is wrong with a web frontend, empty if nothing."""
     try:
-        answer = httpx.get(url.rstrip("/") + STATE, timeout=_PATIENCE, verify=verify, trust_env=False)
+        answer = httpx.get(
+            url.rstrip("/") + STATE, timeout=_PATIENCE, verify=trusting(verify), trust_env=False
+        )
     except httpx.HTTPError as error:
         return f"{node} {url}: {type(error).__name__}"
     if answer.status_code != 200 or SERVES not in answer.text:

@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from bmswitch.lab.rest import containers, contents, directory, mail, platform, sides
+from bmswitch.lab.rest import containers, contents, directory, machines, mail, platform, sides
 from bmswitch.lab.rest.eventbus import PATH as EVENTBUS
 from bmswitch.lab.rest.eventbus import Asked, EventBus
 from bmswitch.lab.rest.polls import PATH as POLLS
@@ -45,7 +45,7 @@ class _UnknownRoute(msgspec.Struct, rename="camel"):
 def make_router() -> Router:
     """All routes of the stand-in."""
     router = Router()
-    for part in (platform, containers, contents, directory, sides, mail):
+    for part in (platform, containers, contents, directory, sides, mail, machines):
         part.add_routes(router)
     return router
 

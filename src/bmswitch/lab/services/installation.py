@@ -57,7 +57,10 @@ class Installation:
     def version(self) -> InstallationVersion:
         """Version of this product."""
         site = self._context.site
-        return InstallationVersion(f"{site.produced_by}.1", site.version, f"{site.produced_by}.1")
+        waits = site.defect("upgraders-not-run")
+        return InstallationVersion(
+            f"{site.produced_by}.1", site.version, f"{site.produced_by}.1", needs_upgrade=waits
+        )
 
     def initialize(self, *, admin: bool) -> Task:
         """`_initialize`: files of a fresh installation; a clone when `mcast.id.clone` is there."""

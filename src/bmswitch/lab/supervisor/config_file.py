@@ -3,7 +3,7 @@
 import msgspec
 import yaml
 
-from bmswitch.lab.supervisor import kafka_embedded, proxy
+from bmswitch.lab.supervisor import cores, kafka_embedded, proxy
 from bmswitch.lab.supervisor.layout import ADDRESSES, BUCKET, SERVER_UID, SHARED_ADDRESS, VERSIONS, Layout
 from bmswitch.lab.supervisor.state import State
 from bmswitch.model.config import (
@@ -14,9 +14,11 @@ from bmswitch.model.config import (
     Core,
     Kafka,
     LocalProvision,
+    Machines,
     Replication,
     Secret,
     Site,
+    WayBack,
 )
 
 _HEADING = """# Configuration of this lab, written by `bmswitch lab up`. Paths are relative to this file.
@@ -49,7 +51,10 @@ def build(layout: Layout, state: State) -> Config:
         ),
         proxies=[proxy.node(state)],
         provision=LocalProvision(directory="."),
-        replication=Replication(caught_up_timeout=300.0, clone_workers=2),
+        replication=Replication(
+            caught_up_timeout=300.0, clone_workers=2, sysconf_override={"host": ADDRESSES["green"]}
+        ),
+        way_back=WayBack(sysconf_override={"host": ADDRESSES["blue"]}),
         budgets=Budgets(
             hold=8.0, lease=3.0, drain=2.0, barrier=3.0, fence=4.0, prove=3.0, promote=3.0, soak=5.0
         ),
@@ -70,6 +75,7 @@ def _site(layout: Layout, state: State, colour: Colour) -> Site:
             kick=[f"{colour}/kick-sessions"],
             timeout=20.0,
         ),
+        machines=Machines(core_log=str(layout.log(cores.name(colour)))),
     )
 
 

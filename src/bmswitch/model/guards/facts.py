@@ -24,9 +24,12 @@ RETENTION = "sds_backup_rentention_days"
 class SideFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One side as read. An `error` text says why a part could not be read; what it covers is then empty.
 
-    `wanted_version` is the configured one. `edges` are the uids of servers with an edge's tag; `copies` the fewest
+    `wanted_version` is the configured one. `edges` are the uids of servers with an edge's tag, `tags` those of each; `copies` the fewest
     copies of a partition of each topic; `settings` what the broker tells of each topic. `sysconf` is the system
     configuration, None when the core is in no state to tell it; each value that may be secret is a digest.
+    `needs_upgrade`: its schema upgraders have not run. `broker` is what a broker tells of itself; `nodes_topic` the copies
+    of the cluster's own topic, 0 when it is not there; `protocol` how we reach Kafka; `readers` the state of each consumer group of a
+    clone; `jobs` the next run (epoch ms) of each planned job; `documents` counts searchable documents, -1 when not told.
     """
 
     colour: Colour
@@ -38,6 +41,7 @@ class SideFacts(msgspec.Struct, frozen=True, kw_only=True):
     domains: list[str] = []
     servers: dict[str, str] = {}
     edges: list[str] = []
+    tags: dict[str, list[str]] = {}
     core_error: str = ""
     kafka_cluster_id: str = ""
     topics: dict[str, int] = {}
@@ -48,6 +52,16 @@ class SideFacts(msgspec.Struct, frozen=True, kw_only=True):
     kafka_error: str = ""
     sysconf: dict[str, str] | None = None
     sysconf_error: str = ""
+    needs_upgrade: bool = False
+    broker: dict[str, str] = {}
+    nodes_topic: int = 0
+    protocol: str = ""
+    readers: dict[str, str] = {}
+    readers_error: str = ""
+    jobs: dict[str, int] = {}
+    jobs_error: str = ""
+    documents: int = -1
+    documents_error: str = ""
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
@@ -71,10 +85,78 @@ class ClockFacts(msgspec.Struct, frozen=True):
 
 
 class BucketFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The shared bucket. `bodies` is -1 when they were not counted: `error` says why when it could not be read."""
+    """The shared bucket. `bodies` is -1 when they were not counted: `error` says why when it could not be read.
+
+    `documents` counts `doc-fs-*` (photos, icons), -1 when they were not counted; `documents_before` is their number when the plan
+    was made. `versioning` is Enabled, Suspended, Off, or empty when it is not told. `keeps_deleted_days` is for how long the
+    lifecycle keeps a deleted version, None: for ever; `expires` the rules by which it deletes by itself.
+    """
 
     error: str = ""
+    name: str = ""
+    endpoint: str = ""
     bodies: int = -1
+    documents: int = -1
+    documents_before: int = -1
+    versioning: str = ""
+    keeps_deleted_days: int | None = None
+    expires: list[str] = []
+    settings_error: str = ""
+
+
+class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One machine of a side, asked through its BlueMind node agent. -1: not told, and `error` says why.
+
+    `lost` counts lines of the core log that tell of a record that was not stored; `queued` mails in Postfix's queue.
+    """
+
+    colour: Colour
+    uid: str
+    lost: int = -1
+    queued: int = -1
+    error: str = ""
+
+
+class PortFacts(msgspec.Struct, frozen=True):
+    """A port of a side's machine that a connection from here reached."""
+
+    colour: Colour
+    address: str
+    port: int
+
+
+class CertificateFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The certificate of one TLS listener: SHA-256 of it, and until when it is valid (epoch seconds, 0 not told).
+
+    `error` says why there is none; `verified` is empty when a client trusts it, else why not. `colour` is the side whose
+    machine it is on, empty for a proxy's frontend.
+    """
+
+    at: str
+    host: str
+    port: int
+    colour: str = ""
+    fingerprint: str = ""
+    until: float = 0.0
+    verified: str = ""
+    error: str = ""
+
+
+class PublicFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the public name leads: `addresses` of `host`, beside those of the proxies' frontends. `error`: not resolved."""
+
+    host: str = ""
+    addresses: list[str] = []
+    proxies: list[str] = []
+    error: str = ""
+
+
+class LinkFacts(msgspec.Struct, frozen=True):
+    """One public link as anybody gets it: its HTTP status, 0 with an error."""
+
+    url: str
+    status: int
+    error: str = ""
 
 
 class ParkedFacts(msgspec.Struct, frozen=True):
@@ -99,7 +181,8 @@ class SwitchFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known only once the copy runs: asked at the gate. `*_error` says why a part could not be read.
 
     `orphans` are changes that a clone reads only once; `frontend_faults` what a client would see go wrong now. `keys` are
-    those that are configured; `dry`: nothing may be written, so they were not tried.
+    those that are configured; `dry`: nothing may be written, so they were not tried. `fresh_bodies` are those that the newest
+    records of the log name, `fresh_missing` the ones that the bucket does not have.
     """
 
     plan_id: str
@@ -114,15 +197,20 @@ class SwitchFacts(msgspec.Struct, frozen=True, kw_only=True):
     parked_error: str = ""
     keys: list[KeyFacts] = []
     dry: bool = False
+    fresh_bodies: int = 0
+    fresh_missing: list[str] = []
+    fresh_error: str = ""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All that the guards look at; `now` is epoch seconds.
 
     `heartbeat_age` is the age in seconds of the newest id sequence record, None when there is none. `new_topic_bytes`
-    is the record limit of topics that bmswitch makes on the target, 0 when a command of the operator makes them.
-    `missing_rights` are the parts whose writing can not be withdrawn from the source; `unproven_policy`: a bucket policy without a
-    key to see that it is applied. `switch` is None before the copy runs; `back` marks the way back of an upgrade.
+    is the record limit of topics that bmswitch makes on the target, `new_topic_copies` their copies, both 0 when a command
+    of the operator makes them. `override` is what the clone puts over the source's system configuration (digests, too).
+    `open_ports` are those of a fixed list that a connection from here reached. `missing_rights` are the parts whose writing can
+    not be withdrawn from the source; `unproven_policy`: a bucket policy without a key to see that it is applied. `switch` is None
+    before the copy runs; `back` marks the way back of an upgrade.
     """
 
     now: float
@@ -137,9 +225,16 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_error: str = ""
     clocks: list[ClockFacts] = []
     new_topic_bytes: int = 0
+    new_topic_copies: int = 0
     missing_commands: list[str] = []
     missing_rights: list[str] = []
     unproven_policy: bool = False
+    override: dict[str, str] = {}
+    machines: list[MachineFacts] = []
+    open_ports: list[PortFacts] = []
+    certificates: list[CertificateFacts] = []
+    public: PublicFacts = PublicFacts()
+    links: list[LinkFacts] = []
     switch: SwitchFacts | None = None
     back: bool = False
 

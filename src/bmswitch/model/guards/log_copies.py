@@ -21,6 +21,12 @@ def log_copies(facts: Facts) -> Finding:
         ]
         if lone:
             single.append(f"{side.colour}: {len(lone)} topics have min.insync.replicas 1")
+        if side.nodes_topic == 1:
+            single.append(f"{side.colour}: the cluster's nodes topic has one copy")
+    if facts.new_topic_copies == 1:
+        single.append(
+            f"topics that are made on {facts.target.colour} get one copy (kafka.replication_factor)"
+        )
     if single:
         return warn(
             "one broker that is lost can take acknowledged records of the log with it",

@@ -53,8 +53,9 @@ def _moments(guard: Guard) -> str:
 
 
 def _text(hazard: Hazard) -> str:
-    left = f" *From outside:* {hazard.why} *You:* {hazard.do}" if hazard.why else ""
-    return (hazard.does + left).strip()
+    if not hazard.why:
+        return hazard.does
+    return f"{hazard.does}. *Not from outside:* {hazard.why} *You:* {hazard.do}"
 
 
 if __name__ == "__main__":

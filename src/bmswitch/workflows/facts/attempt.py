@@ -21,6 +21,16 @@ def attempt(read: Callable[[], Part], otherwise: Part) -> tuple[Part, str]:
         return otherwise, told(error)
 
 
+def quietly(read: Callable[[], Part], otherwise: Part) -> tuple[Part, str]:
+    """The same for what may be closed to us: a right that we lack is only told."""
+    try:
+        return read(), ""
+    except ConfigError:
+        raise
+    except BmswitchError as error:
+        return otherwise, told(error)
+
+
 def told(error: BmswitchError) -> str:
     """Cause and evidence in one line."""
     return ": ".join(part for part in (error.cause, error.evidence) if part)

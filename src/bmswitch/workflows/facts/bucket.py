@@ -1,21 +1,42 @@
 """Reads the shared bucket for the guards."""
 
+import contextlib
+
+import msgspec
+
 from bmswitch.model.config import Config
 from bmswitch.model.guards.facts import BucketFacts
-from bmswitch.workflows.facts.attempt import attempt
+from bmswitch.model.plan import Plan
+from bmswitch.objects.bucket import Bucket
+from bmswitch.workflows.facts.attempt import attempt, quietly
 from bmswitch.workflows.sites import open_bucket
 
 
-def bucket_facts(config: Config, *, count: bool) -> BucketFacts:
-    """Whether the bucket answers; `count` lists it whole, which takes minutes for millions of bodies."""
-    bodies, error = attempt(lambda: _bodies(config, count=count), -1)
-    return BucketFacts(error=error, bodies=bodies)
+def bucket_facts(config: Config, plan: Plan | None) -> BucketFacts:
+    """The bucket as it is. Without a plan its bodies are counted, too: it is listed whole, which takes minutes for millions."""
+    empty = BucketFacts(
+        name=config.bucket.name,
+        endpoint=config.bucket.endpoint,
+        documents_before=plan.volume.documents if plan else -1,
+    )
+    with contextlib.closing(open_bucket(config.bucket)) as bucket:
+        counted, error = attempt(lambda: _counted(bucket, bodies=plan is None), (-1, -1))
+        if error:
+            return msgspec.structs.replace(empty, error=error)
+        keeping, settings_error = quietly(bucket.keeping, None)
+    facts = msgspec.structs.replace(
+        empty, bodies=counted[0], documents=counted[1], settings_error=settings_error
+    )
+    if keeping is None:
+        return facts
+    return msgspec.structs.replace(
+        facts,
+        versioning=keeping.versioning,
+        keeps_deleted_days=keeping.deleted_days,
+        expires=keeping.expires,
+    )
 
 
-def _bodies(config: Config, *, count: bool) -> int:
-    bucket = open_bucket(config.bucket)
-    try:
-        bucket.check()
-        return sum(1 for _ in bucket.bodies()) if count else -1
-    finally:
-        bucket.close()
+def _counted(bucket: Bucket, *, bodies: bool) -> tuple[int, int]:
+    bucket.check()
+    return sum(1 for _ in bucket.bodies()) if bodies else -1, bucket.documents()

@@ -9,7 +9,7 @@ import httpx
 
 from bmswitch.model.config import Config, Tls
 from bmswitch.model.guards.facts import BucketFacts, ClockFacts, SideFacts
-from bmswitch.workflows.sites import verification
+from bmswitch.workflows.sites import trusting, verification
 from bmswitch.workflows.soak import STATE
 
 _TIMEOUT = 3.0
@@ -38,7 +38,7 @@ def read_clock(name: str, url: str, *, verify: bool | str) -> ClockFacts:
     """The clock behind `url`, whatever the answer is: refusals have a date too. Never raises."""
     sent = time.time()
     try:
-        answer = httpx.get(url, timeout=_TIMEOUT, verify=verify, trust_env=False)
+        answer = httpx.get(url, timeout=_TIMEOUT, verify=trusting(verify), trust_env=False)
     except (httpx.HTTPError, OSError) as error:
         return ClockFacts(name, None, type(error).__name__)
     return ClockFacts(name, ahead_of(answer.headers.get("Date", ""), sent, time.time()))

@@ -8,9 +8,13 @@ import msgspec
 from bmswitch.bluemind.client import Core
 from bmswitch.kafka.topics import Cluster, Topics
 from bmswitch.model.config import Colour, Config, Site
-from bmswitch.model.errors import AccessError, RefusedError, UnreachableError
-from bmswitch.model.guards.facts import DEMOTED, RUNNING, SideFacts
-from bmswitch.workflows.facts.attempt import attempt, told
+from bmswitch.model.errors import RefusedError
+from bmswitch.model.guards.facts import CLONING, DEMOTED, RUNNING, SideFacts
+from bmswitch.model.plan import Plan
+from bmswitch.model.topics import NODES
+from bmswitch.workflows.facts.attempt import attempt
+from bmswitch.workflows.facts.broker import with_broker
+from bmswitch.workflows.facts.survey import with_survey
 from bmswitch.workflows.facts.sysconf import harmless
 from bmswitch.workflows.sites import open_core
 
@@ -38,10 +42,14 @@ def side_facts(config: Config, colour: Colour, *, strict: bool) -> SideFacts:
     return msgspec.structs.replace(log, core_error=core_error, kafka_error=kafka_error)
 
 
-def whole_side(config: Config, colour: Colour) -> SideFacts:
-    """The same with its system configuration and the settings of its topics: what only guards look at."""
+def whole_side(config: Config, colour: Colour, plan: Plan | None) -> SideFacts:
+    """The same with its system configuration and the settings of its Kafka: what only guards look at.
+
+    With a `plan` also what is known once the copy runs, of search index and clone.
+    """
     side = side_facts(config, colour, strict=False)
-    return _with_sysconf(_with_settings(side, config.site(colour)), config)
+    side = with_survey(_with_sysconf(side, config), config, plan.source.domains if plan else None)
+    return with_broker(side, config.site(colour), gate=plan is not None)
 
 
 def entry_kinds(config: Config, side: SideFacts) -> dict[str, int]:
@@ -55,8 +63,10 @@ def entry_kinds(config: Config, side: SideFacts) -> dict[str, int]:
 
 def _with_core(facts: SideFacts, config: Config) -> SideFacts:
     with contextlib.closing(open_core(config, facts.colour, timeout=_TIMEOUT)) as core:
-        state, version = core.state(), core.version().software_version
-        facts = msgspec.structs.replace(facts, state=state, version=version)
+        state, version = core.state(), core.version()
+        facts = msgspec.structs.replace(
+            facts, state=state, version=version.software_version, needs_upgrade=version.needs_upgrade
+        )
         return _with_topology(facts, core) if state in _READABLE else facts
 
 
@@ -66,13 +76,14 @@ def _with_topology(facts: SideFacts, core: Core) -> SideFacts:
         facts,
         domains=core.domains(),
         servers={server.uid: server.ip for server in servers},
+        tags={server.uid: server.tags for server in servers},
         edges=[s.uid for s in servers if any(tag.endswith(_EDGE) for tag in s.tags)],
     )
 
 
 def _with_sysconf(facts: SideFacts, config: Config) -> SideFacts:
     """The system configuration; a core that does not answer or has none yet tells nothing."""
-    if facts.core_error or facts.state not in _READABLE:
+    if facts.core_error or facts.state not in _READABLE | {CLONING}:
         return facts
 
     def read() -> dict[str, str] | None:
@@ -96,18 +107,9 @@ def _with_log(facts: SideFacts, site: Site) -> SideFacts:
         topics=mine,
         records={name: sum(ends[name]) - sum(lows[name]) for name in mine},
         copies={name: cluster.copies[name] for name in mine},
+        nodes_topic=cluster.copies.get(NODES, 0),
+        protocol=site.kafka.settings.get("security.protocol", ""),
     )
-
-
-def _with_settings(facts: SideFacts, site: Site) -> SideFacts:
-    """What the broker tells of the log's topics; a broker that does not tell is no fault of the log."""
-    if facts.kafka_error:
-        return msgspec.structs.replace(facts, settings_error=facts.kafka_error)
-    try:
-        found = Topics(site.kafka).settings(facts.topics, _TIMEOUT)
-    except (AccessError, UnreachableError) as error:
-        return msgspec.structs.replace(facts, settings_error=told(error))
-    return msgspec.structs.replace(facts, settings=found)
 
 
 def _only_installation(cluster: Cluster, site: Site) -> str:

@@ -11,7 +11,8 @@ from bmswitch.model.plan import Plan
 from bmswitch.replication.quarantine import FILE as QUARANTINE
 from bmswitch.replication.quarantine import Entry, entries
 from bmswitch.replication.state import read_status
-from bmswitch.workflows.facts.attempt import attempt
+from bmswitch.workflows.facts.attempt import attempt, quietly
+from bmswitch.workflows.facts.fresh import fresh_bodies
 from bmswitch.workflows.facts.keys import key_facts
 from bmswitch.workflows.sites import verification
 from bmswitch.workflows.soak import probe_all
@@ -25,6 +26,7 @@ def switch_facts(
     run_dir = Path(config.run_dir)
     missed = pool.submit(attempt, orphans, list[str]())
     keys = pool.submit(key_facts, config) if not dry else None
+    fresh = pool.submit(quietly, lambda: fresh_bodies(config, plan.source.topics), (0, list[str]()))
     faults = probe_all(pool, config.proxies, verify=verification(config.source.tls))
     parked, parked_error = parked_facts(run_dir)
     found, orphans_error = missed.result()
@@ -41,6 +43,9 @@ def switch_facts(
         parked_error=parked_error,
         keys=keys.result() if keys else [],
         dry=dry,
+        fresh_bodies=fresh.result()[0][0],
+        fresh_missing=fresh.result()[0][1],
+        fresh_error=fresh.result()[1],
     )
 
 
