@@ -92,7 +92,7 @@ def simulate(seed: int, switch: Switch | None = None, faults: list[Fault] | None
     return Run(
         seed=seed,
         outcome=switched,
-        returned=state.ended_as if site.returning else "",
+        returned=state.outcome if site.returning else "",
         reason=state.reason,
         lives=lives,
         met=site.hand.met,
@@ -119,6 +119,7 @@ def _tried(site: Site, switch: Switch, path: Path, faults: int) -> tuple[State, 
     astray = any(node.colour != state.target for node in site.nodes)
     if site.returns and switched == "switched" and not site.target.dead and not astray:
         _turned_round(site, state, switch)
+        path = path.with_name("leg-2.ndjson")
         state, more = _leg(site, switch, path, faults)
         lives += more
     clock.run_for(3_000)
@@ -196,12 +197,9 @@ def live(site: Site, path: Path, switch: Switch, *, fresh: bool, abort: bool) ->
 def opened(book: Book, site: Site, abort: bool) -> None:  # noqa: FBT001 -- mutants take its place
     """What the command does before the loop: start, resume, or turn back where that loses nothing."""
     state = book.state
-    start = Entry(kind="start", fence=1, source=site.serving, limits=LIMITS, powers=site.powers)
     if not state.attempt:
-        book.write(start)
-        return
-    if state.outcome == "switched" and site.returning and not state.returning:
-        book.write(msgspec.structs.replace(start, fence=state.fence + 1, returning=True))
+        fence = 1 + max(0 if node.deaf else node.fence for node in site.nodes)
+        book.write(Entry(kind="start", fence=fence, source=site.serving, limits=LIMITS, powers=site.powers))
         return
     if state.outcome in ("switched", "aborted"):
         return

@@ -16,7 +16,7 @@ def line_of(entry: Entry) -> str:
     if entry.kind == "phase":
         return f"{entry.phase}: waits, {entry.said}"
     told = {
-        "start": f"the {'return' if entry.returning else 'switch'} from {entry.source} to {other(entry.source)} begins",
+        "start": f"the switch from {entry.source} to {other(entry.source)} begins",
         "resume": f"bmswitch is started again, at {entry.phase}, with fence {entry.fence}",
         "abort": f"turns back, with fence {entry.fence}: {entry.said}",
         "onward": f"turns forward again, with fence {entry.fence}: {entry.said}",

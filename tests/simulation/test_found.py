@@ -26,6 +26,10 @@ FOUND: dict[str, list[Fault]] = {
         Fault(kind="node-restarts", phase="flip", nth=1, node=-1, ms=1100),
         Fault(kind="node-restarts", phase="aborting", nth=1, node=-1, ms=1100),
     ],
+    "a refusal of the second try hid that the first promotion was still under way: both sides led": [
+        Fault(kind="late-effect", phase="promote", ms=2248),
+        Fault(kind="crash-after-effect", phase="promote"),
+    ],
     "a node that was flipped late was held again after the release, and left so": [
         Fault(kind="node-disagrees", phase="promote", node=-1, ms=2139),
     ],

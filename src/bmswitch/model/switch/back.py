@@ -87,7 +87,7 @@ def _target_is_harmless(state: State, seen: Observation) -> Action | None:
 
 def _never_led(state: State, seen: Observation) -> bool:
     """The target is a clone still, and no promotion can be under way: it was refused, or is older than any election."""
-    refused = state.answer("promote-target") == "no"
+    refused = state.answer("promote-target") == "no" and "promote-target" not in state.lost
     old = seen.now_ms - _given_up_ms(state, "promote-target") >= state.limits.latch
     return (refused and seen.target in (CLONING, SILENT)) or (old and seen.target == CLONING)
 

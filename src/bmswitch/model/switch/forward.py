@@ -122,10 +122,11 @@ _NEED_THE_HOLD: frozenset[Verb] = frozenset(
 def comes_too_late(state: State, verb: Verb, now_ms: int) -> bool:
     """Asked again in the very moment of doing: the process may have stood still since it decided.
 
-    What is only right under the hold is left undone when the hold has ended meanwhile. A promotion that was begun once is not
-    asked: it may have happened already.
+    What is only right under the hold is left undone when the hold has ended meanwhile. An effect that was begun before, by this
+    process or by one that died, is not asked: it may have happened already, and a `no` now would hide that.
     """
-    if state.goal != "switch" or verb not in _NEED_THE_HOLD or state.tries.get(verb, 0) > 1:
+    begun_before = state.tries.get(verb, 0) > 1 or verb in state.lost
+    if state.goal != "switch" or verb not in _NEED_THE_HOLD or begun_before:
         return False
     return not state.in_force(now_ms)
 

@@ -14,7 +14,7 @@ Kind = Literal["start", "phase", "intent", "effect", "abort", "onward", "resume"
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of the journal. `at` is wall time for people, `at_ms` the run's clock; `verb` is empty but for effects.
 
-    `start` opens an attempt: it says which side serves (`source`), whether this is a return, and carries the limits; `resume` is a new process that goes on with it; `intent` stands
+    `start` opens an attempt: it says which side serves (`source`) and carries the limits; `resume` is a new process that goes on with it; `intent` stands
     before each effect and `effect` after it.
     """
 
@@ -32,7 +32,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outcome: Outcome = ""
     plan_id: str = ""
     source: Colour = "blue"
-    returning: bool = False
     limits: Limits | None = None
     powers: Powers | None = None
 
@@ -47,9 +46,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     the source's core was proven stopped while the hold was in force, so that no client's write can have reached it after the
     proof. `reason` is what was said last about the end, `turned_because` why the attempt turned back. `routed_back`: every node pointed at the source again while the hold was in force, so that the target took no client's write.
 
-    `returning`: the target served before, and this switch goes back to it, through its standby that tails the source's log
-    since the promotion. Nothing is decided by it: same phases, same guards; only the words differ (`ended_as`).
-
     `lost` is when each effect was last given up without an answer, by its deadline or by the end of the process: it may
     still happen for a while after that.
     """
@@ -58,7 +54,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     fence: int = 0
     plan_id: str = ""
     source: Colour = "blue"
-    returning: bool = False
     limits: Limits = Limits()
     powers: Powers = Powers()
     goal: Goal = "switch"
@@ -101,11 +96,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         return other(self.source)
 
     @property
-    def ended_as(self) -> str:
-        """The outcome in words: `switched`, `returned`, `aborted`, `unknown`, or empty while it goes on."""
-        return "returned" if self.returning and self.outcome == "switched" else self.outcome
-
-    @property
     def cap_ms(self) -> int:
         """The end of the hold's budget: no hold goes beyond it."""
         return self.hold_from_ms + self.limits.hold
@@ -138,7 +128,6 @@ def started(entry: Entry) -> State:
         fence=entry.fence,
         plan_id=entry.plan_id,
         source=entry.source,
-        returning=entry.returning,
         limits=entry.limits or Limits(),
         powers=entry.powers or Powers(),
         since_ms=entry.at_ms,

@@ -4,7 +4,7 @@ The steps of `forward` and `back` decide; each guard here says on its own, from 
 transition is right. The simulation sees no other transition than these, sees each of them, and asks its guard. The table and
 the picture of docs/switch.md are made from here (`make docs`).
 
-A return is the same switch with source and target exchanged (`State.returning`): it has these transitions and no others.
+A return is the same switch with source and target exchanged, in a journal of its own: it has these transitions and no others.
 """
 
 from collections.abc import Callable
