@@ -1,6 +1,16 @@
 """Drives one HAProxy 2.6 or newer by its map: the file first, then every worker, then a look at all (proxy-cutover.md 5).
 
 HAProxy knows no fence: it is the map's third key, and a lock file beside the map makes compare and set one step.
+
+Not used, as measured with 2.6.12 (proxy-cutover.md 4):
+
+- `set server addr`: kept connections to the server go on to the old address (1553 and 1700 requests after the flip);
+- `set maxconn frontend`: the worker hangs, the watchdog ends it and the master with it, 5 of 5 times: no service at all;
+- `disable frontend`: new connections are refused, kept ones go on to the old colour (2608 requests);
+- all servers `maint`: no hold, 503 at once; `ready` and `maint` as a flip: two commands for each backend, lost at a restart;
+- a reload with a changed map: the old colour is used 46 ms longer. A command to the newest worker only, after a reload: what the old
+  one holds goes to the old colour (216 requests), so every order goes to all of `show proc`;
+- `set var proc.x`: experimental in 2.6, lost at a reload.
 """
 
 from pathlib import Path
