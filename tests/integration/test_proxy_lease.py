@@ -77,6 +77,7 @@ async def everything(node: Node) -> list[str]:
         return await asyncio.gather(*web, greeting(node.imap), greeting(node.smtp))
 
 
+@pytest.mark.slow
 def test_a_killed_controller_leaves_a_lease_that_ends_by_itself(node: Node) -> None:
     with controller(node) as other:
         other.kill()
@@ -125,6 +126,7 @@ def obeys(node: Node) -> bool:
     return node.answers()
 
 
+@pytest.mark.slow
 def test_a_frozen_proxy_is_not_waited_for(node: Node) -> None:
     """It keeps its connections and its sockets, and answers nothing: an error after the driver's own time, 2 s."""
     main = node.processes[node.driver].pid

@@ -1,5 +1,6 @@
 """`bmswitch proxy`: what a proxy node must be given, and whether each is ready for a switch."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -84,6 +85,14 @@ def check(
     emit("proxy", found, _show_report, output)
     if found.stops:
         raise typer.Exit(RefusedError.exit_code)
+
+
+@app.command()
+def serve() -> None:
+    """Be the driver of a node on this machine for a bmswitch elsewhere: what a node's `via` starts over ssh."""
+    from bmswitch.proxy.remote_serve import serve_node  # noqa: PLC0415 -- help stays fast
+
+    serve_node(sys.stdin.buffer, sys.stdout.buffer)
 
 
 def _pair(text: str, option: str) -> tuple[Protocol, str]:

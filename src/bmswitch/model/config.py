@@ -187,6 +187,7 @@ class HaproxyNode(Strict, frozen=True, tag_field="driver", tag="haproxy"):
     backends: dict[Colour, list[str]]
     tcp_backends: dict[Colour, list[str]] = {}
     frontends: Frontends = Frontends()
+    via: list[str] = []
 
 
 class EnvoyNode(Strict, frozen=True, tag_field="driver", tag="envoy"):
@@ -203,6 +204,7 @@ class EnvoyNode(Strict, frozen=True, tag_field="driver", tag="envoy"):
     clusters: list[str] = msgspec.field(default_factory=lambda: ["web"])
     tcp_clusters: list[str] = msgspec.field(default_factory=lambda: ["imap", "smtp"])
     frontends: Frontends = Frontends()
+    via: list[str] = []
 
 
 class NginxNode(Strict, frozen=True, tag_field="driver", tag="nginx"):
@@ -221,10 +223,15 @@ class NginxNode(Strict, frozen=True, tag_field="driver", tag="nginx"):
     tcp: list[TcpListener] = []
     tcp_backends: dict[Colour, list[HostPort]] = {}
     frontends: Frontends = Frontends()
+    via: list[str] = []
 
 
 AnyNode = HaproxyNode | EnvoyNode | NginxNode
-"""One proxy node, of whatever driver."""
+"""One proxy node, of whatever driver.
+
+`via` is for a node on another machine: the words that start `bmswitch proxy serve` there (`[ssh, -T, edge-1, bmswitch, proxy, serve]`).
+All paths and loopback addresses of the node, except `frontends`, are then that machine's.
+"""
 
 
 class LocalProvision(Strict, frozen=True, tag_field="driver", tag="local"):

@@ -16,7 +16,6 @@ from bmswitch.proxy.inspection import Inspection, open_files_limit
 from bmswitch.proxy.layout import COLOURS, HOLD_CAP_MS
 from bmswitch.proxy.sockets import listener, resolve, shortest_queue
 
-_NEVER: Final = float("inf")
 _STOP: Final = "envoy.overload_actions.stop_accepting_connections"
 
 
@@ -79,19 +78,19 @@ def _is_gate(part: dict[str, Any]) -> bool:
 
 
 def waits(dump: Any) -> dict[str, float]:
-    """Seconds for which Envoy lets a held request wait: for the gate's answer, and as a whole."""
+    """Seconds for which Envoy lets a held request wait: for the gate's answer, and as a whole; those that are off are left out."""
     found: dict[str, float] = {}
     for one in walk(dump):
         if "server_uri" in one:
             found["ext_authz timeout"] = _seconds(one["server_uri"].get("timeout", "0.2s"))
         if "http_filters" in one:
             name = one.get("stat_prefix", "")
-            found[f"{name} stream_idle_timeout"] = _seconds(one.get("stream_idle_timeout", "300s")) or _NEVER
-            found[f"{name} request_timeout"] = _seconds(one.get("request_timeout", "0s")) or _NEVER
+            found[f"{name} stream_idle_timeout"] = _seconds(one.get("stream_idle_timeout", "300s"))
+            found[f"{name} request_timeout"] = _seconds(one.get("request_timeout", "0s"))
             for limit in ("max_stream_duration", "max_connection_duration"):
                 text = one.get("common_http_protocol_options", {}).get(limit, "0s")
-                found[f"{name} {limit}"] = _seconds(text) or _NEVER
-    return found
+                found[f"{name} {limit}"] = _seconds(text)
+    return {name: seconds for name, seconds in found.items() if seconds}
 
 
 def breakers(dump: Any, names: list[str]) -> int | None:

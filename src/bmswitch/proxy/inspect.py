@@ -1,10 +1,13 @@
 """Looks at one running proxy, whatever its driver."""
 
+import contextlib
+
 from bmswitch.model.config import AnyNode, EnvoyNode, NginxNode
 from bmswitch.proxy.envoy_inspect import inspect_envoy
 from bmswitch.proxy.haproxy_inspect import inspect_haproxy
 from bmswitch.proxy.inspection import Inspection
 from bmswitch.proxy.nginx_inspect import inspect_nginx
+from bmswitch.proxy.remote import RemoteProxy
 
 
 def inspect_node(node: AnyNode, *, timeout: float = 2.0) -> Inspection:
@@ -13,6 +16,9 @@ def inspect_node(node: AnyNode, *, timeout: float = 2.0) -> Inspection:
     Raises:
         UnreachableError, UnknownError: the proxy does not answer.
     """
+    if node.via:
+        with contextlib.closing(RemoteProxy(node, timeout=timeout)) as there:
+            return there.inspect()
     if isinstance(node, NginxNode):
         return inspect_nginx(node, timeout=timeout)
     if isinstance(node, EnvoyNode):

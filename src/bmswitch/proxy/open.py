@@ -5,10 +5,13 @@ from bmswitch.proxy.api import ProxyNode
 from bmswitch.proxy.envoy import EnvoyProxy
 from bmswitch.proxy.haproxy import HaproxyProxy
 from bmswitch.proxy.nginx import NginxProxy
+from bmswitch.proxy.remote import RemoteProxy
 
 
 def open_node(node: AnyNode, *, timeout: float = 2.0) -> ProxyNode:
     """A driver for `node`; nothing is sent yet. `timeout` bounds each of its calls, in seconds."""
+    if node.via:
+        return RemoteProxy(node, timeout=timeout)
     if isinstance(node, EnvoyNode):
         return EnvoyProxy(node, timeout=timeout)
     if isinstance(node, NginxNode):

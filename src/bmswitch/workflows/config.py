@@ -278,6 +278,8 @@ def _with_base(config: Config, base: Path) -> Config:
         )
 
     def proxy(value: AnyNode) -> AnyNode:
+        if value.via:  # its paths are the other machine's
+            return replace(value, via=argv(value.via) or [])
         if isinstance(value, EnvoyNode):
             return replace(value, gate=absolute(value.gate))
         if isinstance(value, NginxNode):
