@@ -79,6 +79,31 @@ def test_a_read_is_tried_again_after_a_broken_connection() -> None:
         thread.join()
 
 
+def test_a_write_goes_out_on_a_new_connection_when_the_core_has_closed_the_kept_one() -> None:
+    """A write is sent once, so it must not be sent into a connection that is known to be dead."""
+    seen: list[bytes] = []
+    closed = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = server.accept()
+                with connection:
+                    seen.append(connection.recv(4096).split(b"\r\n")[0])
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                closed.set()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        core = Core(f"http://127.0.0.1:{server.getsockname()[1]}", TOKEN, timeout=5)
+        core.demote()
+        assert closed.wait(5)
+        core.promote()
+        core.close()
+        thread.join()
+    assert [line.split(b"/")[-2] for line in seen] == [b"_demote HTTP", b"_promote HTTP"]
+
+
 def test_a_demotion_is_sent_once_only(fake: FakeCore) -> None:
     core = Core(fake.url, TOKEN)
     fake.held.faults["/api/system/installation/state/_demote"] = (

@@ -167,24 +167,25 @@ class SimWorld(World):
         self._answer(verb, _YES)
 
     def _barrier(self, verb: Verb, action: Action, state: State) -> None:
-        """Writes a nonce per partition on the source, and looks for all of them on the target."""
+        """Writes a nonce per partition on the source; `settle` looks for all of them on the target."""
         log, source = self.site.log, self.site.source
         self.site.barriers += 1
-        nonces = [(partition, f"nonce{self.site.barriers}-{partition}") for partition in range(PARTITIONS)]
+        self.site.nonces = [f"nonce{self.site.barriers}-{partition}" for partition in range(PARTITIONS)]
+        nonces = list(enumerate(self.site.nonces))
+
+        def put(partition: int, nonce: str) -> None:
+            if source.leads():
+                source.store.add(nonce)
+                log.publish(partition, nonce)
 
         def write() -> None:
-            if source.leads():
-                for partition, nonce in nonces:
-                    source.store.add(nonce)
-                    log.publish(partition, nonce)
+            for partition, nonce in nonces:
+                self.clock.after(self.chance.between(1, 90), partial(put, partition, nonce))
 
-        def shown() -> bool:
-            return all(nonce in self.site.target.store for _, nonce in nonces)
+        def written() -> bool:
+            return all(nonce in source.store for _, nonce in nonces)
 
-        def begun() -> None:
-            self._poll(verb, action.deadline_ms, shown)
-
-        self._polled(verb, state, write, begun)
+        self._polled(verb, state, write, lambda: self._poll(verb, action.deadline_ms, written))
 
     def _polled(self, verb: Verb, state: State, act: Callable[[], None], poll: Callable[[], None]) -> None:
         """A call, then looks until it is so."""
@@ -213,10 +214,11 @@ class SimWorld(World):
     def _settle(self, verb: Verb, action: Action, state: State) -> None:
         begun, log = self.clock.now, self.site.log
 
-        def still() -> bool:
-            return self.clock.now - max(log.grown_ms, begun) > LINGER_MS
+        def settled() -> bool:
+            still = self.clock.now - max(log.grown_ms, begun) > LINGER_MS
+            return still and all(nonce in self.site.target.store for nonce in self.site.nonces)
 
-        self._polled(verb, state, _only_read, lambda: self._poll(verb, action.deadline_ms, still))
+        self._polled(verb, state, _only_read, lambda: self._poll(verb, action.deadline_ms, settled))
 
     def _prove(self, verb: Verb, action: Action, state: State) -> None:
         """Up to the log's ends as they are now. A new process has no proof to go on with."""

@@ -21,15 +21,15 @@ class Notebook(Journal):
         self._world = world
         self._phase = self._site.state.phase
 
-    def append(self, entry: Entry, at_ms: int) -> Entry:
+    def append(self, entry: Entry, at_ms: int, *, flush: bool = True) -> Entry:
         """As the journal."""
         self._phase = entry.phase
-        return super().append(entry, at_ms)
+        return super().append(entry, at_ms, flush=flush)
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, line: bytes, *, flush: bool) -> None:
         fault = self._site.hand.due(("crash-writing", "journal-error"), self._phase)
         if fault is None:
-            super()._write(line)
+            super()._write(line, flush=flush)
             return
         os.write(self._file, line[: len(line) // 2])
         if fault.kind == "crash-writing":

@@ -52,6 +52,7 @@ class Site:
         )
         self.clients.forgives_unfenced = not self.powers.stop
         self.barriers = 0
+        self.nonces: list[str] = []
         self.state = State()
         self.moves: set[tuple[Phase, Phase]] = set()
         """From which phase to which the switch has gone."""

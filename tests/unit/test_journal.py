@@ -13,6 +13,7 @@ from bmswitch.journal.lines import DamageError, decode, encode
 from bmswitch.journal.lock import Lock
 from bmswitch.model.errors import BusyError, JournalError
 from bmswitch.model.switch import Entry, Result, fold
+from bmswitch.workflows.switch_loop import Book
 
 
 def written(path: Path, count: int = 3) -> None:
@@ -31,6 +32,37 @@ def test_what_is_written_is_read_back_numbered(tmp_path: Path) -> None:
     state = fold(entries)
     assert state is not None
     assert state.was_intended("hold")
+
+
+def test_what_stands_before_an_effect_is_on_the_disk_and_an_answer_goes_there_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    flush = os.fdatasync
+    path = tmp_path / "journal.ndjson"
+
+    def counted(file: int) -> None:
+        flush(file)
+        flushed.append(len(path.read_bytes().splitlines()))
+
+    monkeypatch.setattr(os, "fdatasync", counted)
+    with Journal(path) as journal:
+        book = Book(journal, StillWorld(), lambda _entry, _state: None)  # type: ignore[arg-type] # its clock only
+        book.write(Entry(kind="start", fence=1))
+        book.write(Entry(kind="intent", verb="hold", phase="hold"))
+        book.write(Entry(kind="effect", verb="hold", phase="hold", result=Result(answer="yes")))
+        assert flushed == [1, 2]
+        book.write(Entry(kind="intent", verb="kick", phase="kick"))
+    assert flushed == [1, 2, 4]
+
+
+class StillWorld:
+    """A clock that stands still, and nothing else of a world."""
+
+    def now_ms(self) -> int:
+        return 1000
+
+    look = begin = finished = pause = now_ms
 
 
 def test_each_line_is_one_json_object_with_its_checksum(tmp_path: Path) -> None:
@@ -188,9 +220,9 @@ def test_an_overtaken_process_does_not_cut_the_lines_of_the_other(
     with Journal(path) as first, Journal(path) as second:
         write = first._write
 
-        def full(line: bytes) -> None:
+        def full(line: bytes, *, flush: bool) -> None:
             second.append(Entry(kind="start", fence=1, said="a longer line than the other one, by far"), 1)
-            write(line[:5])
+            write(line[:5], flush=flush)
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(first, "_write", full)

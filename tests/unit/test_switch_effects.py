@@ -118,6 +118,13 @@ def test_a_log_that_still_grows_is_unknown() -> None:
     assert "still grows" in result.said
 
 
+def test_a_barrier_that_was_never_written_has_not_passed() -> None:
+    core = FakeCore("CLONING")
+    for barrier in (None, Result(answer="unknown"), Result(answer="yes")):
+        result = effects_core.passed(core, ["d"], barrier, soon())  # type: ignore[arg-type] # a stand-in of the core
+        assert (result.answer, result.said) == ("unknown", "no barrier was written")
+
+
 def test_commands_answer_by_exit_code_and_never_hang_on_a_daemon(tmp_path: Path) -> None:
     log = tmp_path / "commands.log"
     assert run_command([sys.executable, "-c", "print('hello')"], log, 10).answer == "yes"

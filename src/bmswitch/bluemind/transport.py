@@ -5,16 +5,14 @@ BlueMind answers 500 for most refusals, so `errorCode` decides and not the statu
 
 import ssl
 import time
-from collections.abc import Iterator
 from typing import Literal, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-import httpx
 import msgspec
-import tenacity
 
 from bmswitch.bluemind.redact import redact
 from bmswitch.bluemind.types import Fault
+from bmswitch.bluemind.wire import Wire, WireError, WireTimeoutError
 from bmswitch.model.errors import AccessError, BmswitchError, RefusedError, UnknownError, UnreachableError
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -23,6 +21,7 @@ Answer = TypeVar("Answer")
 KEY_HEADER = "X-BM-ApiKey"
 _ACCESS_CODES = frozenset({"AUTHENTICATION_FAIL", "PERMISSION_DENIED", "NOT_GLOBAL_ADMIN", "FORBIDDEN"})
 _ATTEMPTS = 4
+_FIRST_WAIT = 0.02
 _MAX_TEXT = 300
 
 
@@ -83,13 +82,7 @@ class Transport:
         self.timeout = timeout
         self._url = url.rstrip("/")
         self._token = token
-        self._client = httpx.Client(
-            base_url=self._url,
-            headers={"Accept": "application/json"},
-            verify=_tls(verify, url),
-            limits=httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=30.0),
-            trust_env=False,
-        )
+        self._wire = Wire(self._url, _tls(verify, url))
 
     def get(
         self,
@@ -126,7 +119,7 @@ class Transport:
         limit = timeout or self.timeout
         try:
             return self._once(method, where, body, params=params, limit=limit, anonymous=anonymous)
-        except httpx.TransportError as error:
+        except WireError as error:
             raise self._unreachable(f"{method} {where}", error) from error
 
     def write(
@@ -155,7 +148,7 @@ class Transport:
 
     def close(self) -> None:
         """Frees the sockets."""
-        self._client.close()
+        self._wire.close()
 
     def _retrying(
         self,
@@ -181,15 +174,17 @@ class Transport:
         anonymous: bool = False,
     ) -> bytes:
         """The call, repeated after a broken connection while `timeout` allows."""
-        end = time.monotonic() + self.timeout
-        try:
-            for attempt in _attempts(self.timeout):
-                with attempt:
-                    limit = max(0.05, end - time.monotonic())
-                    return self._once(method, where, body, params=params, limit=limit, anonymous=anonymous)
-        except httpx.TransportError as error:
-            raise self._unreachable(f"{method} {where}", error) from error
-        raise AssertionError("a retry loop ends by return or raise")
+        end, wait = time.monotonic() + self.timeout, _FIRST_WAIT
+        for attempt in range(1, _ATTEMPTS + 1):
+            limit = max(0.05, end - time.monotonic())
+            try:
+                return self._once(method, where, body, params=params, limit=limit, anonymous=anonymous)
+            except WireError as error:
+                if attempt == _ATTEMPTS or time.monotonic() + wait >= end:
+                    raise self._unreachable(f"{method} {where}", error) from error
+            time.sleep(wait)
+            wait *= 2
+        raise AssertionError("the last attempt returns or raises")
 
     def _once(
         self,
@@ -201,17 +196,19 @@ class Transport:
         limit: float,
         anonymous: bool,
     ) -> bytes:
-        headers = {} if anonymous or not self._token else {KEY_HEADER: self._token}
+        headers = {"Accept": "application/json"}
+        if self._token and not anonymous:
+            headers[KEY_HEADER] = self._token
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = msgspec.json.encode(body)
-        answer = self._client.request(
-            method, where, content=content, params=params, headers=headers, timeout=limit
-        )
-        if answer.status_code >= 300:
-            raise fault_of(answer.status_code, answer.content, self._token)
-        return answer.content
+        if params:
+            where = f"{where}?{urlencode(params)}"
+        status, answer = self._wire.request(method, where, content, headers, limit)
+        if status >= 300:
+            raise fault_of(status, answer, self._token)
+        return answer
 
     def _decode(self, where: str, body: bytes, answer: type[Answer]) -> Answer:
         try:
@@ -224,7 +221,7 @@ class Transport:
             ) from error
 
     def _unreachable(self, what: str, error: Exception) -> UnreachableError:
-        kind = "no answer in time" if isinstance(error, httpx.TimeoutException) else "no connection"
+        kind = "no answer in time" if isinstance(error, WireTimeoutError) else "no connection"
         return UnreachableError(
             f"{self.name}'s core at {self._url} does not answer: {kind}",
             evidence=f"{what}: {type(error).__name__} {self.redact(str(error))}".strip(),
@@ -232,21 +229,12 @@ class Transport:
         )
 
 
-def _attempts(seconds: float) -> Iterator[tenacity.AttemptManager]:
-    return iter(
-        tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(httpx.TransportError),
-            stop=tenacity.stop_after_attempt(_ATTEMPTS) | tenacity.stop_after_delay(seconds),
-            wait=tenacity.wait_exponential(multiplier=0.02, max=0.2),
-            reraise=True,
-        )
-    )
-
-
-def _tls(verify: bool | str, url: str) -> ssl.SSLContext | bool:  # noqa: FBT001 -- as httpx names it
+def _tls(verify: bool | str, url: str) -> ssl.SSLContext | None:  # noqa: FBT001 -- as the configuration has it
     """Plain http needs no authorities, and loading them costs 20 ms."""
     if not url.startswith("https"):
-        return False
-    if isinstance(verify, str):
-        return ssl.create_default_context(cafile=verify)
-    return ssl.create_default_context() if verify else False
+        return None
+    context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -64,8 +64,11 @@ class Journal:
     ) -> None:
         self.close()
 
-    def append(self, entry: Entry, at_ms: int) -> Entry:
-        """Writes one entry, numbered and dated, and returns it; on the disk when this returns."""
+    def append(self, entry: Entry, at_ms: int, *, flush: bool = True) -> Entry:
+        """Writes one entry, numbered and dated, and returns it; on the disk when this returns.
+
+        Without `flush` it is only handed to the system, and reaches the disk with the next one that is flushed.
+        """
         numbered = msgspec.structs.replace(
             entry, seq=self.last_seq + 1, at=_wall(time.time() if self._durable else 0.0), at_ms=at_ms
         )
@@ -73,7 +76,7 @@ class Journal:
         with self._writing:
             self._require_ours()
             try:
-                self._write(line)
+                self._write(line, flush=flush)
             except OSError as error:
                 self._take_back(len(line))
                 raise _not_writable(self.path, error) from error
@@ -114,10 +117,10 @@ class Journal:
             os.close(self._file)
             self._file = -1
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, line: bytes, *, flush: bool) -> None:
         if os.write(self._file, line) != len(line):
             raise OSError("only a part of the line could be written")
-        if self._durable:
+        if self._durable and flush:
             os.fdatasync(self._file)
 
     def _take_back(self, length: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from bmswitch.journal.journal import Journal
 from bmswitch.journal.lock import Lock
 from bmswitch.model.config import Config
-from bmswitch.model.errors import BmswitchError, RefusedError
+from bmswitch.model.errors import BmswitchError, RefusedError, UnknownError
 from bmswitch.model.guards import ask, refusals
 from bmswitch.model.plan import Finding, Plan
 from bmswitch.model.switch import (
@@ -28,6 +28,7 @@ from bmswitch.model.switch import (
     next_action,
 )
 from bmswitch.proxy.api import ProxyNode
+from bmswitch.workflows.barrier import run_barrier
 from bmswitch.workflows.cutover_result import SwitchResult, finish
 from bmswitch.workflows.cutover_site import Site, open_site
 from bmswitch.workflows.effects import RealWorld
@@ -71,6 +72,7 @@ def start_switch(config: Config, plan: Plan, hooks: Hooks) -> SwitchResult:
         try:
             hooks.confirm(findings)
             _refuse(examine(site), config)
+            _try_the_way(site, hooks)
             _refresh(site, site.pieces.proof, hooks)
             site.pieces.permit = journal.check
             world = RealWorld(site.pieces)
@@ -148,6 +150,24 @@ def _prepared(site: Site, hooks: Hooks) -> SwitchProof:
         proof.close()
         raise
     return proof
+
+
+def _try_the_way(site: Site, hooks: Hooks) -> None:
+    """A whole barrier, while traffic runs: the one in the hold is waited for after the demotion, where it is dear to fail.
+
+    See docs/decisions/0005.
+    """
+    pieces, budget = site.pieces, site.config.budgets.barrier
+    try:
+        took = run_barrier(pieces.source, pieces.target, site.plan.source.domains, timeout=budget)
+    except UnknownError as error:
+        raise RefusedError(
+            f"what is written on {site.config.serving} is not shown on {site.config.standby} in time",
+            evidence=f"{error.cause}: {error.evidence}",
+            consequence=f"traffic is on {site.config.serving}, untouched",
+            next_command=error.next_command,
+        ) from error
+    hooks.note(f"a barrier passed in {took:.1f} s")
 
 
 def _refresh(site: Site, proof: SwitchProof, hooks: Hooks) -> None:

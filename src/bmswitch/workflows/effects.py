@@ -12,6 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from bmswitch.bluemind.client import Core
 from bmswitch.model.config import Colour, Config
 from bmswitch.model.errors import BmswitchError
@@ -21,7 +23,7 @@ from bmswitch.model.switch.facts import UNKNOWN
 from bmswitch.proxy.api import ProxyNode
 from bmswitch.workflows import effects_core, effects_proxy
 from bmswitch.workflows.commands import run_command
-from bmswitch.workflows.effects_core import Farewell, left, state_of
+from bmswitch.workflows.effects_core import LINGER, Farewell, left, state_of
 from bmswitch.workflows.effects_proxy import Watch, busy_on
 from bmswitch.workflows.promotion import save_promotion
 from bmswitch.workflows.prove import SwitchProof
@@ -185,10 +187,9 @@ class RealWorld:
         """Nothing to do: the looks have found it."""
         return Result(answer="yes", facts={"quiet_looks": self._quiet})
 
-    def barrier(self, action: Action, _state: State) -> Result:
-        """From the source to the target, in every partition of every domain."""
-        domains = self._pieces.plan.source.domains
-        return effects_core.barrier(self._pieces.source, self._pieces.target, domains, self.deadline(action))
+    def barrier(self, _action: Action, _state: State) -> Result:
+        """Written on the source, in every partition of every domain; `settle` waits for it on the target."""
+        return effects_core.barrier(self._pieces.source, self._pieces.plan.source.domains)
 
     def demote_source(self, action: Action, _state: State) -> Result:
         """The source steps down; where its log ended before is remembered."""
@@ -198,15 +199,28 @@ class RealWorld:
         return result
 
     def settle(self, action: Action, state: State) -> Result:
-        """The source's log stands still, and its orphans hold nothing that the target missed; both ends are kept."""
-        before_promotion = self._effects.submit(self._pieces.target_ends)
-        result, ends = self._pieces.farewell.settle(self._demoted_at, self.deadline(action))
-        if result.answer != "yes":
-            return result
-        remaining = left(self.deadline(action))
-        save_promotion(Path(self._pieces.config.run_dir), ends, before_promotion.result(remaining))
-        missed = self._pieces.orphans(ends)
-        return Result(answer="no", said=f"{state.target} missed: {'; '.join(missed)}") if missed else result
+        """The source's log stands still, its orphans hold nothing that the target missed, and the barrier has passed.
+
+        While the source's producer lingers, the proof reads what was touched so far: the source does not change any more.
+        """
+        pieces, deadline = self._pieces, self.deadline(action)
+        if pieces.proof is not None:
+            pieces.proof.catch_up(timeout=LINGER)
+        still, ends = pieces.farewell.settle(self._demoted_at, deadline)
+        if still.answer != "yes":
+            return still
+        kept = self._effects.submit(self._keep_ends, ends)
+        missed = pieces.orphans(ends)
+        if missed:
+            return Result(answer="no", said=f"{state.target} missed: {'; '.join(missed)}")
+        written = state.results.get("barrier")
+        through = effects_core.passed(pieces.target, pieces.plan.source.domains, written, deadline)
+        kept.result(left(deadline))
+        return msgspec.structs.replace(through, facts={**still.facts, **through.facts})
+
+    def _keep_ends(self, source: dict[str, list[int]]) -> None:
+        """Where both logs stand before the promotion, for the way back."""
+        save_promotion(Path(self._pieces.config.run_dir), source, self._pieces.target_ends())
 
     def prove(self, action: Action, _state: State) -> Result:
         """Parity of what was touched since the last proof."""

@@ -67,17 +67,24 @@ def until(wanted: str, core: Core, deadline: float) -> Result:
         time.sleep(_POLL)
 
 
-def barrier(blue: Core, green: Core, domains: list[str], deadline: float) -> Result:
-    """Writes one nonce per partition on blue and waits for all of them on green."""
-    begun, nonce = time.monotonic(), new_nonce()
-    write_barrier(blue, domains, nonce)
-    written = time.monotonic()
-    wait_barrier(green, domains, nonce, timeout=left(deadline), poll=_POLL)
-    passed = time.monotonic()
-    return Result(
-        answer="yes",
-        facts={"write_ms": int((written - begun) * 1000), "wait_ms": int((passed - written) * 1000)},
-    )
+def barrier(source: Core, domains: list[str]) -> Result:
+    """Writes one nonce per partition on the source; `passed` waits for them on the target.
+
+    The nonce is in the facts. The source's producer keeps it back for `LINGER`, as it does with the farewell: so both are
+    waited for together, after the demotion (docs/decisions/0005).
+    """
+    nonce = new_nonce()
+    write_barrier(source, domains, nonce)
+    return Result(answer="yes", facts={"nonce": nonce})
+
+
+def passed(target: Core, domains: list[str], barrier: Result | None, deadline: float) -> Result:
+    """Waits until the target shows every nonce of a barrier that was written."""
+    nonce = str(barrier.facts.get("nonce", "")) if barrier and barrier.answer == "yes" else ""
+    if not nonce:
+        return Result(answer="unknown", said="no barrier was written")
+    waited = wait_barrier(target, domains, nonce, timeout=left(deadline), poll=_POLL)
+    return Result(answer="yes", facts={"barrier_ms": int(waited * 1000)})
 
 
 def demote(core: Core, deadline: float) -> Result:

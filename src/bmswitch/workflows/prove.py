@@ -6,6 +6,7 @@ any more) and compares what is left. The source must still answer reads then: it
 """
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -215,6 +216,19 @@ class SwitchProof:
         return Prepared(
             proved=proved, waiting=self._left.items, differences=found, seconds=time.monotonic() - start
         )
+
+    def catch_up(self, *, timeout: float) -> None:
+        """In the hold, while there is something else to wait for: compares what was touched so far. Never raises.
+
+        Sound once the source is demoted: what is equal now stays so, unless the log touches it again.
+        """
+        deadline = time.monotonic() + timeout
+        with contextlib.suppress(BmswitchError, TimeoutError):
+            self._collect({}, deadline)
+            self._left = self._run(self._still_different(self._left), timeout)
+
+    async def _still_different(self, todo: Touched) -> Touched:
+        return (await compare(self._sides, todo)).left
 
     def prove(self, *, timeout: float) -> ProofResult:
         """Compares what is left, again and again while it differs, until `timeout`. Never raises: what fails is `unknown`."""

@@ -21,6 +21,9 @@ from bmswitch.model.switch import (
 MAX_TURNS = 100_000
 """Bound of the loop; deadlines end it long before."""
 
+_ONLY_TOLD = frozenset({"effect", "phase", "note"})
+"""Lines before which nothing has to be on the disk, as no effect follows them directly."""
+
 Decide = Callable[[State, Observation], Action]
 Tell = Callable[[Entry, State], None]
 
@@ -54,8 +57,12 @@ class Book:
         self.state = fold(journal.entries) or State()
 
     def write(self, entry: Entry) -> None:
-        """One line, on the disk when this returns; then the state moves on."""
-        written = self._journal.append(entry, self._world.now_ms())
+        """One line; then the state moves on.
+
+        What stands before an effect is on the disk when this returns. An answer goes there with the next such line: if the
+        machine loses it, the effect counts as unanswered, as after a crash a moment earlier.
+        """
+        written = self._journal.append(entry, self._world.now_ms(), flush=entry.kind not in _ONLY_TOLD)
         if entry.kind == "start":
             self.state = fold([written]) or self.state
         else:
@@ -78,7 +85,8 @@ def run_switch(world: World, book: Book, decide: Decide = next_action) -> State:
         if action.do == "wait":
             if action.phase != book.state.phase:
                 book.write(entry_of(action, book.state.fence))
-            world.pause(book.state)
+            else:
+                world.pause(book.state)
             continue
         if action.do != "end" or not book.state.outcome:
             book.write(entry_of(action, book.state.fence))

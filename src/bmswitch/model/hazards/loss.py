@@ -7,7 +7,7 @@ HAZARDS: tuple[Hazard, ...] = (
         1,
         "The source takes writes that the target has not applied",
         "closed",
-        does="Phase `hold`, phase `drain`, then phase `barrier`: one nonce for each of 64 partitions of each domain, written on the source, must be readable on the target. Phase `fence` waits until the source's log stands still, phase `prove` compares what is left",
+        does="Phase `hold`, phase `drain`, then phase `barrier`: one nonce for each of 64 partitions of each domain is written on the source. Phase `fence` waits until the target shows all of them and the source's log stands still, phase `prove` compares what is left",
     ),
     Hazard(
         2,
@@ -219,7 +219,7 @@ HAZARDS: tuple[Hazard, ...] = (
         29,
         "A slow batch makes readers rebalance and repeat records",
         "checked",
-        does="The mirror assigns its partitions itself and is never rebalanced (`src/bmswitch/kafka/consumer.py`). Guard `clone_readers_stable` reads the state of the clone's groups; phase `barrier` turns back when it is late",
+        does="The mirror assigns its partitions itself and is never rebalanced (`src/bmswitch/kafka/consumer.py`). Guard `clone_readers_stable` reads the state of the clone's groups; phase `fence` turns back when it is late",
         why="A rebalance between two looks is not seen.",
         do="give the target's database and search enough machine for the replay.",
     ),

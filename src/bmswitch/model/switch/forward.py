@@ -197,14 +197,17 @@ def drain(state: State, seen: Observation) -> Action | None:
 
 
 def barrier(state: State, seen: Observation) -> Action | None:
-    """A nonce per partition, written on the source, is readable on the target: all earlier writes have been applied there."""
+    """A nonce per partition is written on the source. `settle` waits until the target shows all of them."""
     return effect(
         state, seen, "barrier", "barrier", f"one nonce per partition, from {state.source} to {state.target}"
     )
 
 
 def fence(state: State, seen: Observation) -> Action | None:
-    """The source is demoted and its log stands still: nothing can be added to what the target must have."""
+    """The source is demoted, its log stands still and the barrier has passed: the target has applied all that was written
+    before, and nothing can be added. One wait for both, as the source's producer lingers over nonces and farewell alike
+    (docs/decisions/0005).
+    """
     if not state.yes("demote-source"):
         if not held_everywhere(state, seen) or seen.target != CLONING:
             return wait(
@@ -212,7 +215,13 @@ def fence(state: State, seen: Observation) -> Action | None:
                 f"every node must hold and {state.target} be a clone before {state.source} is demoted",
             )
         return effect(state, seen, "demote-source", "fence", f"demote {state.source}")
-    return effect(state, seen, "settle", "fence", f"{state.source}'s log must stand still")
+    return effect(
+        state,
+        seen,
+        "settle",
+        "fence",
+        f"{state.source}'s log must stand still, and {state.target} show the barrier",
+    )
 
 
 def prove(state: State, seen: Observation) -> Action | None:

@@ -65,13 +65,13 @@ def drained(state: State, _seen: Observation) -> bool:
     return state.yes("drain")
 
 
-def barrier_shown(state: State, _seen: Observation) -> bool:
-    """The target shows every nonce that was written on the source."""
+def barrier_written(state: State, _seen: Observation) -> bool:
+    """The source acknowledged a nonce in every partition of every domain."""
     return state.yes("barrier")
 
 
 def fenced(state: State, _seen: Observation) -> bool:
-    """The source was read back DEMOTED, and its log stands still."""
+    """The source was read back DEMOTED, its log stands still, and the target shows every nonce of the barrier."""
     return state.yes("demote-source") and state.yes("settle")
 
 
@@ -181,7 +181,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition("hold", "drain", held_without_kick),
     Transition("kick", "drain", kicked),
     Transition("drain", "barrier", drained),
-    Transition("barrier", "fence", barrier_shown),
+    Transition("barrier", "fence", barrier_written),
     Transition("fence", "prove", fenced),
     Transition("prove", "stop-old", proven_equal),
     Transition("prove", "revoke", proven_without_stop),
