@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help setup demo test test-all lint unit simulation simulate integration schema docs bench lock clean
+.PHONY: help setup demo test test-all lint unit simulation simulate integration schema docs bench endurance lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -52,7 +52,10 @@ docs: setup  ## renew the generated parts of docs/ from the code
 	@$(BIN)/python -m bmswitch.model.hazards.page > docs/hazards.md
 
 bench: setup  ## benchmarks/results/*.json
-	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+	@for script in $(basename $(notdir $(wildcard benchmarks/bench_*.py))); do $(BIN)/python -m benchmarks.$$script || exit 1; done
+
+endurance: setup  ## switches there and back under load until 1,000,000 requests are through (HAProxy), 100,000 each (nginx, Envoy)
+	@$(BIN)/python -m benchmarks.endurance $(ENDURANCE)
 
 lock: setup  ## renew requirements.lock from pyproject.toml
 	$(BIN)/pip-compile -q --generate-hashes --extra lab --extra dev --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \

@@ -5,7 +5,7 @@ records are mail triples (body, search source, mail record) with the average siz
 dump B: 1,227, 1,105 and 585 bytes of value). Figures of MirrorMaker 2 are from the first record it wrote, ours too: the
 start of a JVM is not counted. Writes `results/mirror.json`.
 
-    python benchmarks/bench_mirror.py [--records 1000000] [--more 4000000]
+    python -m benchmarks.bench_mirror [--records 1000000] [--more 4000000]
 """
 
 import argparse
