@@ -68,6 +68,7 @@ def spoil_haproxy(folder: Path) -> None:
         (r"^    maxconn \d+", "    maxconn 900"),
         (r"backlog 4096", "backlog 16"),
         (r"inspect-delay \d+s", "inspect-delay 1s"),
+        (r"^frontend smtp", "frontend smtp\n    maxconn 300"),
         (r"^    http-request lua.hold .*$", ""),
     )
     edit(folder / "hold.lua", (r"CAP_MS = 10000", "CAP_MS = 3000"))
@@ -147,7 +148,7 @@ def test_what_is_wrong_in_the_configuration_of_a_running_proxy_is_found(
             "envoy": "ext_authz timeout 1 s",
         }
         assert short[driver] in found["patience"].evidence
-        assert "room for 720 (connections of clients)" in found["room"].evidence or driver != "haproxy"
+        assert "room for 240 (connections of clients)" in found["room"].evidence or driver != "haproxy"
         assert "open files" in found["room"].evidence or driver != "nginx"
         assert "room for 819 (connections of clients)" in found["room"].evidence or driver != "envoy"
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from bmswitch.model.config import Colour, HaproxyNode
-from bmswitch.proxy.haproxy_socket import MasterSocket
+from bmswitch.proxy.haproxy_socket import MasterSocket, frontend_limits
 from bmswitch.proxy.inspection import Inspection, command_line, open_files_limit, younger_files
 from bmswitch.proxy.layout import COLOURS
 from bmswitch.proxy.sockets import shortest_queue
@@ -38,6 +38,7 @@ def inspect_haproxy(node: HaproxyNode, *, timeout: float) -> Inspection:
     master = MasterSocket(node.socket, node.map_file, timeout=timeout)
     pids, old = master.workers(), master.old_workers()
     maximum = [int(found) for pid in pids if (found := _value(master.worker(pid, "show info"), "Maxconn"))]
+    fronts = frontend_limits(master.worker(pids[-1], "show stat -1 1 -1"))
     limits = [limit for pid in pids if (limit := open_files_limit(pid)) is not None]
     configuration = _files(master.master_pid())
     text = "\n".join(_text(one) for one in configuration)
@@ -52,7 +53,7 @@ def inspect_haproxy(node: HaproxyNode, *, timeout: float) -> Inspection:
         backlog=shortest_queue(pids),
         waits=waits(sections, node.map_file),
         files=min(limits, default=None),
-        clients=min(maximum, default=None),
+        clients=min([*maximum, *_limits(fronts, sections, node.map_file)], default=None),
         cap=cap,
         skew=0.0,  # the driver sets the deadline on the machine that keeps it: the map is a file
         mail=_mail(node, master.worker(pids[-1], "show servers state")),
@@ -114,6 +115,12 @@ def lua_cap(sections: list[Section]) -> float | None:
 def _lua_files(sections: list[Section]) -> list[Path]:
     lines = [line for one in sections if one.head == "global" for line in one.lines]
     return [Path(line.split()[1]) for line in lines if line.startswith(("lua-load-per-thread ", "lua-load "))]
+
+
+def _limits(fronts: dict[str, int], sections: list[Section], map_file: str) -> list[int]:
+    """The running limits of the frontends that follow the map."""
+    names = [one.head.split()[1] for one in _following(sections, map_file) if " " in one.head]
+    return [fronts[name] for name in names if fronts.get(name)]
 
 
 def _following(sections: list[Section], map_file: str) -> list[Section]:

@@ -221,8 +221,21 @@ def current_sessions(text: str) -> dict[str, int]:
     Raises:
         UnknownError: not such a table.
     """
+    return _column(text, "BACKEND", "scur")
+
+
+def frontend_limits(text: str) -> dict[str, int]:
+    """Connections that each frontend takes, `slim` in the CSV of `show stat`.
+
+    Raises:
+        UnknownError: not such a table.
+    """
+    return _column(text, "FRONTEND", "slim")
+
+
+def _column(text: str, kind: str, column: str) -> dict[str, int]:
     rows = csv.DictReader(io.StringIO(text.lstrip("# ")))
     try:
-        return {row["pxname"]: int(row["scur"] or 0) for row in rows if row.get("svname") == "BACKEND"}
+        return {row["pxname"]: int(row[column] or 0) for row in rows if row.get("svname") == kind}
     except (KeyError, ValueError) as error:
         raise UnknownError("HAProxy's statistics are not understood", evidence=text[:200]) from error

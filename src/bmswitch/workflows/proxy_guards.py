@@ -166,7 +166,8 @@ def lease(look: Look, budgets: Budgets, _rate: int) -> Finding:
         return _unknown("lease", "the node's own cap of a hold can not be read", look.error)
     if cap < budgets.hold:
         return _stop("lease", f"the node lets go after {cap:g} s, the switch may hold for {budgets.hold:g} s",
-                     "its own cap", "held requests would go on to the old colour", "shorten budgets.hold")  # fmt: skip
+                     "its own cap", "held requests would go on to the old colour",
+                     f"bmswitch proxy render {look.node.name}, or shorten budgets.hold")  # fmt: skip
     if cap > 30:
         return _warn("lease", f"the node may hold for {cap:g} s if bmswitch dies", "its own cap",
                      "clients give up earlier", f"bmswitch proxy render {look.node.name}")  # fmt: skip
