@@ -15,7 +15,7 @@ from bmswitch.model.errors import BmswitchError, UnknownError
 from bmswitch.model.plan import Plan
 from bmswitch.workflows.cutover import Hooks, start_switch
 from bmswitch.workflows.cutover_result import SwitchResult
-from bmswitch.workflows.legs import current_leg, leg_of, leg_to_switch, require_way_back
+from bmswitch.workflows.legs import leg_of, leg_to_switch, require_way_back
 from bmswitch.workflows.plan import load_plan
 from bmswitch.workflows.standby import open_standby, run_standby
 
@@ -48,22 +48,29 @@ def rehearse(config: Config, plan: Plan, lend: Lend, note: Callable[[str], None]
     began = time.monotonic()
     with lend(leg.config, "cutover") as hooks:
         there = start_switch(leg.config, plan, hooks)
-    note(f"{there.serving} serves; the standby is built")
-    switched = time.monotonic()
-    with _Standby(config, note) as standby:
-        standby.wait()
-        built = time.monotonic()
-        turned = current_leg(config).config
-        with lend(turned, "return") as hooks:
-            back = start_switch(turned, load_plan(turned), hooks)
-    result = Rehearsal(
-        there=there,
-        standby_seconds=round(built - switched, 2),
-        back=back,
-        seconds=round(time.monotonic() - began, 2),
-    )
+    back, built = come_back(config, lend, note)
+    result = Rehearsal(there=there, standby_seconds=built, back=back, seconds=_since(began))
     replace_file(Path(config.run_dir) / REPORT, msgspec.json.encode(result) + b"\n")
     return result
+
+
+def come_back(config: Config, lend: Lend, note: Callable[[str], None]) -> tuple[SwitchResult, float]:
+    """Builds the standby and returns to it as soon as it is proven equal: the switch's result and the standby's seconds.
+
+    Raises:
+        As `run_standby` and `start_switch` do.
+    """
+    began, leg = time.monotonic(), open_standby(config)
+    note(f"{leg.config.serving} serves; a standby is built on {leg.config.standby}")
+    with _Standby(config, note) as standby:
+        standby.wait()
+        built = _since(began)
+        with lend(leg.config, "return") as hooks:
+            return start_switch(leg.config, load_plan(leg.config), hooks), built
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 2)
 
 
 class _Standby:
