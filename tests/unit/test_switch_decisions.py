@@ -17,6 +17,7 @@ from bmswitch.model.switch import (
     State,
     Verb,
     apply,
+    comes_too_late,
     entry_of,
     fold,
     may_abort,
@@ -360,3 +361,40 @@ def test_without_a_start_command_the_operator_is_told_what_to_do() -> None:
     state = table.run()
     assert state.outcome == "unknown"
     assert "bm-core.disabled" in state.reason
+
+
+def test_a_release_waits_for_a_renewal_that_is_under_way() -> None:
+    table = Table()
+    table.run(until="flip-target")
+    renewing = table.see(running=frozenset({"hold"}))
+    assert next_action(table.state, renewing).do == "wait"
+    assert next_action(table.state, table.see()).do == "release"
+
+
+def test_nothing_is_held_again_once_a_release_was_begun() -> None:
+    table = Table()
+    table.run(until="release")
+    table.write(Entry(kind="resume", phase=table.state.phase, fence=table.state.fence + 1))
+    owed = {name: result for name, result in table.state.results.items() if name != "flip-target"}
+    state = msgspec.structs.replace(table.state, results=owed)
+    assert next_action(state, table.see()).do == "flip-target"
+
+
+def test_a_hold_is_not_renewed_while_a_node_may_be_back_without_it() -> None:
+    table = Table()
+    table.run(until="demote-source")
+    table.now += 1_200
+    unseen = (Node(name="p0", seen=False),)
+    assert next_action(table.state, table.see()).do == "hold"
+    assert next_action(table.state, table.see(nodes=unseen)).do != "hold"
+
+
+def test_a_promotion_that_was_begun_before_is_not_called_undone() -> None:
+    table = Table()
+    table.run(until="stop-source")
+    late = table.state.hold_until_ms + 1
+    assert comes_too_late(table.state, "promote-target", late)
+    table.write(Entry(kind="intent", phase="promote", verb="promote-target"))
+    table.write(Entry(kind="resume", phase="promote", fence=table.state.fence + 1))
+    table.write(Entry(kind="intent", phase="promote", verb="promote-target"))
+    assert not comes_too_late(table.state, "promote-target", late)

@@ -144,6 +144,8 @@ def _release(state: State, seen: Observation) -> Action | None:
     """Held requests go on to the source. A node that does not answer lets them go by itself when its lease ends."""
     if state.tries.get("release", 0) >= MAX_TRIES and state.answered("release"):
         return None
+    if "hold" in seen.running:
+        return wait("aborting", "a renewal of the hold is under way: it must not come after the release")
     return effect(state, seen, "release", "aborting", f"let held requests go on to {state.source}")
 
 

@@ -294,6 +294,8 @@ def release(state: State, seen: Observation) -> Action | None:
     )
     if given_up or state.tries.get("soak"):
         return None
+    if "hold" in seen.running:
+        return wait(state.phase, "a renewal of the hold is under way: it must not come after the release")
     return effect(state, seen, "release", "release", f"let held requests go on to {state.target}")
 
 
