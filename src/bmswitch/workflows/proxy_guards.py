@@ -17,7 +17,8 @@ from bmswitch.workflows.proxy_answers import Answer
 _SPARE: Final = 0.2
 """Part of a limit that is left to what is open already."""
 _SKEW_WARN: Final = 0.1
-_SKEW_STOP: Final = 0.5
+_SKEW_STOP: Final = 0.25
+"""`Limits.margin` of the switch: the simulation finds nothing broken up to there, and lost writes beyond (docs/proof.md)."""
 _GUESS: Final = "a switch would rest on a guess"
 _LOOK: Final = "see that the proxy runs and that bmswitch may look at it (same machine, root): docs/proxy.md"
 
