@@ -73,15 +73,20 @@ class Lab:
 
     def run(self, *words: str, config: bool = True) -> Any:
         """The result of a command that must succeed."""
-        done = subprocess.run(
-            self._command(words, config),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_WITHIN,
-            check=False,
-            start_new_session=True,  # Ctrl-C is for the benchmark, which ends after this command
-        )
+        try:
+            done = subprocess.run(
+                self._command(words, config),
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_WITHIN,
+                check=False,
+                start_new_session=True,  # Ctrl-C is for the benchmark, which ends after this command
+            )
+        except subprocess.TimeoutExpired as error:
+            raise FailedError(
+                f"`bmswitch {' '.join(words)}` has not ended in {COMMAND_WITHIN:.0f} s"
+            ) from error
         return self.result(words, done.returncode, done.stdout, done.stderr)
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
@@ -135,6 +140,7 @@ class Shuttle:
             return
         self._copy = self._lab.start("standby", "--yes")
         wait_for(self._proven, READY_WITHIN, "the standby is proven equal")
+        self._lab.run("status", "--wait", "standby", "--timeout", str(int(READY_WITHIN)))
 
     def go(self) -> Hold:
         """The switch itself."""
