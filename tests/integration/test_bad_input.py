@@ -211,9 +211,11 @@ def test_a_plan_file_that_can_not_be_trusted_is_refused(line: Line, planned: Pat
     assert "no plan file" in _refused(line, 4, "replicate", config=planned)["cause"]
 
 
-def test_a_plan_for_another_configuration_is_stale(line: Line, planned: Path) -> None:
+@pytest.mark.parametrize(("old", "new"), [("hold: 8.0", "hold: 7.0"), ("name: envoy-1", "name: envoy-9")])
+def test_a_plan_for_another_configuration_is_stale(line: Line, planned: Path, old: str, new: str) -> None:
     text = planned.read_text()
-    planned.write_text(text.replace("hold: 8.0", "hold: 7.0"))
+    assert old in text
+    planned.write_text(text.replace(old, new))
     assert "configuration" in _refused(line, 5, "replicate", config=planned)["cause"]
 
 
@@ -278,6 +280,32 @@ def test_a_journal_that_is_damaged_in_the_middle_stops_everything(
     assert "line 2" in error["cause"]
     assert path.read_bytes() == before
     assert "line 2" in line.must("status", config=planned)["journal_error"]
+
+
+def _open_switch(config: Path, plan_id: str, node: str) -> None:
+    """A switch that was begun and never ended, as kill -9 leaves it."""
+    with Journal(_plan_file(config).with_name("journal.ndjson")) as journal:
+        journal.append(Entry(kind="start", fence=1, plan_id=plan_id, nodes=[node]), at_ms=1)
+
+
+def test_an_open_switch_of_another_plan_is_not_gone_on_with(line: Line, planned: Path) -> None:
+    _open_switch(planned, "20200101-000000-000000", "envoy-1")
+    error = _refused(line, 5, "cutover", "--resume", config=planned)
+    assert "20200101-000000-000000" in error["evidence"]
+    assert "--abort" in error["next"]
+    assert "open" in line.fails(8, "cutover", "--yes", config=planned)["cause"]
+    code, answer = line.run("cutover", "--abort", config=planned)
+    assert (code, answer["result"]["outcome"]) == (12, "aborted"), answer
+
+
+@pytest.mark.parametrize("word", ["--resume", "--abort"])
+def test_an_open_switch_with_other_proxy_nodes_is_left_alone(line: Line, planned: Path, word: str) -> None:
+    plan = json.loads(_plan_file(planned).read_text())["id"]
+    _open_switch(planned, plan, "edge-7")
+    before = _plan_file(planned).with_name("journal.ndjson").read_bytes()
+    error = _refused(line, 8, "cutover", word, config=planned)
+    assert "edge-7 is not in the configuration any more; envoy-1 is new" in error["evidence"]
+    assert _plan_file(planned).with_name("journal.ndjson").read_bytes() == before
 
 
 def test_a_switch_without_proof_or_copy_is_refused(line: Line, planned: Path) -> None:

@@ -69,6 +69,19 @@ def _upgrade(line: Line) -> None:
     no_interruption(summary, checked)
     kept_sessions_followed(line, summary, _time_of(line, "demote-source", "intent"), released)
     assert summary["longest_pause_ms"] < switched["hold_ms"] + 2000
+    _never_both(switched["windows"], checked["verdict"]["windows"])
+
+
+def _never_both(bounds: Any, windows: list[Any]) -> None:
+    """No protocol had writes on both sides, by the clients' ledger; the switch's own upper bounds hold."""
+    assert {window["protocol"] for window in windows} == {"all", "http", "imap", "smtp"}
+    for window in windows:
+        assert (window["source"], window["target"], window["overlap_ms"]) == ("blue", "green", 0)
+        assert window["gap_ms"] == pytest.approx(
+            (window["first_on_target"] - window["last_on_source"]) * 1000, abs=1
+        )
+    assert (bounds["both_ms"], bounds["fenced_by"]) == (0, "stop")
+    assert bounds["nobody_ms"] > 0
 
 
 def _plan(line: Line) -> None:

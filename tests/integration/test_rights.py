@@ -95,7 +95,7 @@ class Site:
     def of(self, side: Colour, permit: Any = lambda: None) -> SideRights:
         log = self.run / "commands.log"
         return SideRights(
-            self.config(), side, IID, lambda argv, kind: run_command(argv, log, 10, kind), permit
+            self.config(), side, IID, lambda argv, kind, most: run_command(argv, log, most, kind), permit
         )
 
     def may(self, side: Colour) -> tuple[bool, bool]:
@@ -332,6 +332,12 @@ def test_commands_of_the_operator_are_run_in_order_and_their_failure_is_said(tmp
     assert told.read_text().splitlines() == [
         f"{what} {part}" for what in ("revoke", "restore") for part in ("bucket", "kafka")
     ]
+    assert site.of("blue").withdraw(soon()).answer == "yes"
+    rights, site.rights = site.rights, {}
+    assert site.of("blue").give_back(soon()).answer == "unknown", "nobody says how"
+    site.rights = rights
+    site.rights["kafka"]["revoke"] = ["sleep", "9"]
+    assert site.of("blue").withdraw(soon(0.2)).answer == "unknown"
     site.rights["kafka"]["revoke"] = ["sh", "-c", "exit 3"]
     result = site.of("blue").withdraw(soon())
     assert (result.answer, "ended with 3" in result.said) == ("no", True)

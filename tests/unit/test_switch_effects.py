@@ -11,6 +11,7 @@ import pytest
 from bmswitch.model.errors import AbortedError, RefusedError, UnknownError, UnreachableError
 from bmswitch.model.records import LogRecord, RecordKey, encode_key
 from bmswitch.model.switch import Entry, Result, State, fold
+from bmswitch.model.switch.windows import Windows
 from bmswitch.proxy.twin import Disturbance, TwinNode
 from bmswitch.workflows import effects_core, effects_proxy
 from bmswitch.workflows.commands import run_command
@@ -238,6 +239,7 @@ def test_the_figures_of_a_switch(tmp_path: Path) -> None:
         hold_ms=900,
         phases={"gate": 10, "hold": 890, "release": 100},
         fence=4,
+        windows=Windows(both_ms=0, nobody_ms=900),
     )
 
 

@@ -7,10 +7,19 @@ import typer
 from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption
-from bmswitch.cli.render import Output, emit, table
+from bmswitch.cli.render import Output, emit, sentence
 
 if TYPE_CHECKING:
     from bmswitch.model.switch import Entry
+
+_STYLES = {
+    "no": "red",
+    "unknown": "yellow",
+    "abort": "red",
+    "onward": "yellow",
+    "end": "bold",
+    "start": "bold",
+}
 
 app = typer.Typer(help="What the switch did, line by line.", rich_markup_mode=None)
 
@@ -41,9 +50,21 @@ def show(config: ConfigFile = Path("bmswitch.yaml"), output: OutputOption = Outp
 
 
 def _show(screen: Console, entries: "list[Entry]") -> None:
-    shown = table("#", "time", "fence", "phase", "what", "said")
+    """One line an entry, wrapped below its own text; time since the hold of its attempt."""
+    from bmswitch.model.switch import apply, fold  # noqa: PLC0415 - help stays fast
+    from bmswitch.model.switch.story import told  # noqa: PLC0415 - the same
+
+    state = None
     for entry in entries:
-        what = f"{entry.kind} {entry.verb}".strip()
-        said = f"{entry.result.answer} {entry.result.said}" if entry.result else entry.said
-        shown.add_row(str(entry.seq), entry.at[11:23], str(entry.fence), entry.phase, what, said)
-    screen.print(shown)
+        state = fold([entry]) if entry.kind == "start" else apply(state, entry) if state else None
+        if entry.kind == "start":
+            heading = f"plan {entry.plan_id}, {entry.at[:10]}, times in UTC and since the hold"
+            screen.print(heading, style="bold", markup=False, highlight=False)
+        held = state.hold_from_ms if state else 0
+        since = f"+{(entry.at_ms - held) / 1000:.3f} s" if held else ""
+        lead = f"{entry.seq:>4} {entry.at[11:23]} {since:>10} {entry.phase:<9} "
+        sentence(screen, told(entry), lead=lead, style=_STYLES.get(_weight(entry), ""), lead_style="dim")
+
+
+def _weight(entry: "Entry") -> str:
+    return entry.result.answer if entry.result else entry.kind

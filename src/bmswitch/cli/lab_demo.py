@@ -44,6 +44,11 @@ def _show(screen: Console, result: DemoResult) -> None:
     rows.add_row("lost / duplicated / unknown", f"{writes.lost} / {writes.duplicated} / {writes.unknown}")
     rows.add_row("longest pause of a client", f"{result.longest_pause_ms:,.0f} ms")
     rows.add_row("hold", f"{result.hold_ms:,.0f} ms")
+    windows = result.windows
+    rows.add_row(
+        "nobody wrote / both sides wrote",
+        f"{windows.nobody_wrote_ms:,.0f} ms / {windows.both_wrote_ms:,.0f} ms",
+    )
     replication = result.replication
     rows.add_row(
         "replicated",

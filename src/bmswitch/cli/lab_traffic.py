@@ -1,5 +1,7 @@
 """What `bmswitch lab traffic` prints."""
 
+import datetime as dt
+
 from rich.console import Console
 
 from bmswitch.cli.render import Output, emit
@@ -35,7 +37,7 @@ def check(layout: Layout, output: Output) -> None:
         emit("lab", checked, _show_checked, output)
     error = DifferentError(
         f"{checked.side} does not hold what clients were told",
-        evidence=f"{verdict.lost} lost, {verdict.duplicated} twice; {load.ledger(layout).with_name('check.json')}",
+        evidence=f"{verdict.lost} lost, {verdict.duplicated} twice, both sides wrote for {verdict.overlap_ms:g} ms; {load.ledger(layout).with_name('check.json')}",
         consequence="this was an interruption",
     )
     error.result = checked
@@ -72,5 +74,16 @@ def _show_checked(screen: Console, checked: load.Checked) -> None:
         f"{checked.side}: {verdict.acknowledged:,} acknowledged writes, {verdict.checked:,} objects looked at: "
         f"{verdict.lost} lost, {verdict.duplicated} twice, {verdict.unknown} without an answer"
     )
+    for window in verdict.windows:
+        last, first = (_clock(at) for at in (window.last_on_source, window.first_on_target))
+        screen.print(
+            f"{window.protocol:4} {window.source} until {last}, {window.target} from {first}: "
+            f"nobody wrote for {window.gap_ms:,.0f} ms, both for {window.overlap_ms:,.0f} ms"
+        )
     for finding in [*verdict.first_lost, *verdict.first_duplicated][:10]:
         screen.print(f"  {finding.object}: expected {finding.expected}, found {finding.found}", markup=False)
+
+
+def _clock(at: float) -> str:
+    """Local time of day to the millisecond."""
+    return dt.datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S.%f")[:-3]

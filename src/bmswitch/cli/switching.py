@@ -177,4 +177,8 @@ def show_result(screen: Console, result: "SwitchResult") -> None:
         shown.add_row(phase, f"{milliseconds:,}")
     screen.print(shown)
     screen.print(f"clients were held for {result.hold_ms:,} ms")
+    windows = result.windows
+    screen.print(
+        f"nobody could write for at most {windows.nobody_ms:,} ms, both sides for {windows.both_ms:,} ms"
+    )
     screen.print(f"traffic is on {result.serving}")

@@ -48,6 +48,13 @@ class Writes(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int
 
 
+class Windows(msgspec.Struct, frozen=True, kw_only=True):
+    """How long nobody wrote and how long both sides did, by the times of the ledger, over all protocols."""
+
+    nobody_wrote_ms: float
+    both_wrote_ms: float
+
+
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
     """`demo.json`."""
 
@@ -56,6 +63,7 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
     writes: Writes
     longest_pause_ms: float
     hold_ms: float
+    windows: Windows
     replication: dict[str, float]
     parity: dict[str, Any]
     seconds: dict[str, float]
@@ -63,6 +71,8 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def no_interruption(self) -> bool:
         """Decided by the ledger only."""
+        if self.windows.both_wrote_ms:
+            return False
         return not (self.requests.failed or self.writes.lost or self.writes.duplicated or self.writes.unknown)
 
 
@@ -176,6 +186,7 @@ class Demo:
             ),
             longest_pause_ms=summary["longest_pause_ms"],
             hold_ms=switch["hold_ms"],
+            windows=_windows(verdict["windows"]),
             replication={
                 "records": replicated["first_pass_records"],
                 "records_per_second": round(
@@ -192,6 +203,14 @@ class Demo:
             return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
         except (OSError, msgspec.DecodeError) as error:
             raise LabError(f"{path} can not be read", evidence=str(error)) from error
+
+
+def _windows(found: list[dict[str, Any]]) -> Windows:
+    """Those of all protocols together; both sides must not have written in any one of them either."""
+    return Windows(
+        nobody_wrote_ms=max((one["gap_ms"] for one in found if one["protocol"] == "all"), default=0.0),
+        both_wrote_ms=max((one["overlap_ms"] for one in found), default=0.0),
+    )
 
 
 def _say(text: str) -> None:

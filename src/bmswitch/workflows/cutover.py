@@ -29,6 +29,7 @@ from bmswitch.model.switch import (
 )
 from bmswitch.proxy.api import ProxyNode
 from bmswitch.workflows.barrier import run_barrier
+from bmswitch.workflows.cutover_fits import refuse_other_nodes, refuse_other_plan
 from bmswitch.workflows.cutover_result import SwitchResult, finish
 from bmswitch.workflows.cutover_site import Site, open_site
 from bmswitch.workflows.effects import RealWorld
@@ -90,13 +91,17 @@ def go_on(config: Config, plan: Plan, hooks: Hooks, *, abort: bool) -> SwitchRes
     """Carries an interrupted attempt to its end, forward where that is safe, or back.
 
     Raises:
-        RefusedError: there is nothing to go on with, or putting back would lose a client's write.
+        RefusedError: there is nothing to go on with, other proxy nodes are configured, or putting back would lose a client's write.
+        StalePlanError: it was begun with another plan, and the way is forward.
         AbortedError, UnknownError: how it ended, when not on green; with `result`.
     """
     with _locked(config, "cutover --abort" if abort else "cutover --resume", hooks) as journal:
         state = _last(journal)
         if state.outcome in ("switched", "aborted"):
             return _already(state, Path(config.run_dir), abort=abort)
+        refuse_other_nodes(state, config)
+        if note := refuse_other_plan(state, plan.id, abort=abort):
+            hooks.note(note)
         with open_site(config, plan) as site:
             site.pieces.permit = journal.check
             world = RealWorld(site.pieces)
@@ -255,6 +260,7 @@ def _start(config: Config, plan: Plan, journal: Journal, nodes: list[ProxyNode])
         source=config.serving,
         fence=_fence(journal, nodes),
         plan_id=plan.id,
+        nodes=[node.name for node in config.proxies],
         said=f"plan {plan.id}",
         limits=Limits.of(config.budgets, core.timeout),
         powers=Powers.of(config.source),

@@ -8,12 +8,13 @@ import msgspec
 from bmswitch.files import replace_file
 from bmswitch.model.errors import AbortedError, BmswitchError, UnknownError
 from bmswitch.model.switch import State
+from bmswitch.model.switch.windows import Windows, windows
 
 RESULT = "cutover.json"
 
 
 class SwitchResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How a switch ended. `hold_ms` is from the first hold to the release or to the end of the lease, `phases` milliseconds of each phase in order."""
+    """How a switch ended. `hold_ms` is from the first hold to the release or to the end of the lease, `phases` milliseconds of each phase in order; `windows` who could write when."""
 
     outcome: str
     serving: str
@@ -22,6 +23,7 @@ class SwitchResult(msgspec.Struct, frozen=True, kw_only=True):
     fence: int
     reason: str = ""
     breach: str = ""
+    windows: Windows = Windows(both_ms=0, nobody_ms=0)
 
 
 def result_of(state: State) -> SwitchResult:
@@ -40,6 +42,7 @@ def result_of(state: State) -> SwitchResult:
         fence=state.fence,
         reason="" if breach else state.reason,
         breach=breach,
+        windows=windows(state),
     )
 
 

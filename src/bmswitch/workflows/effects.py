@@ -298,6 +298,6 @@ class RealWorld:
             pieces.config,
             colour,
             pieces.plan.source.installation_id,
-            lambda command, kind: run_command(command, pieces.log, timeout, kind),
+            lambda command, kind, most: run_command(command, pieces.log, min(timeout, most), kind),
             pieces.permit,
         )

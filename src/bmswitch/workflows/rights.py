@@ -27,11 +27,12 @@ from bmswitch.model.errors import JournalError
 from bmswitch.model.switch import Result
 from bmswitch.objects.rights import InBucketPolicy, OnMinioUser, Store, Way, may_delete, may_write
 from bmswitch.workflows.config import read_secret
+from bmswitch.workflows.effects_core import left
 from bmswitch.workflows.sites import verification
 
 Permit = Callable[[], None]
-Run = Callable[[Argv, str], Result]
-"""Runs one of the operator's commands; the second is its kind."""
+Run = Callable[[Argv, str, float], Result]
+"""Runs one of the operator's commands: its kind, and the seconds that are left."""
 
 _YES = Result(answer="yes")
 _POLL = 0.02
@@ -68,7 +69,7 @@ class SideRights:
             there = Before(bucket=way.before() if way else "", kafka=acls.there() if acls else False)
             self._permit()
             self._save(there)
-        done = self._command("revoke")
+        done = self._command("revoke", deadline)
         if done.answer != "yes":
             return done
         if way is not None:
@@ -81,7 +82,10 @@ class SideRights:
         """As it was before the first change."""
         before = self._load()
         way, acls = self._way(), self._acls()
-        done = self._command("restore")
+        if before is not None and not self._rights.any:
+            said = f"{self._saved} says that rights were withdrawn, and the configuration does not say how they are given back"
+            return Result(answer="unknown", said=said)
+        done = self._command("restore", deadline)
         if done.answer != "yes":
             return done
         if way is not None and before is not None:
@@ -129,11 +133,12 @@ class SideRights:
         finally:
             store.close()
 
-    def _command(self, name: str) -> Result:
+    def _command(self, name: str, deadline: float) -> Result:
         for part, rights in (("bucket", self._rights.bucket), ("kafka", self._rights.kafka)):
             if isinstance(rights, RightsCommand):
                 self._permit()
-                done = self._run(rights.revoke if name == "revoke" else rights.restore, f"{part}-rights")
+                argv = rights.revoke if name == "revoke" else rights.restore
+                done = self._run(argv, f"{part}-rights", left(deadline))
                 if done.answer != "yes":
                     return done
         return _YES

@@ -107,8 +107,8 @@ def _give_rights_back(before: Config, plan: Plan) -> None:
         return
     timeout = site.core.timeout
 
-    def run(command: Argv, kind: str) -> Result:
-        return run_command(command, run_dir / COMMAND_LOG, timeout, kind)
+    def run(command: Argv, kind: str, most: float) -> Result:
+        return run_command(command, run_dir / COMMAND_LOG, min(timeout, most), kind)
 
     rights = SideRights(before, before.serving, plan.source.installation_id, run, lambda: None)
     given = rights.give_back(time.monotonic() + timeout)

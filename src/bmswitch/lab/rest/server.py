@@ -14,7 +14,7 @@ from aiohttp.streams import StreamReader
 
 from bmswitch.lab.rest import containers, contents, directory, machines, mail, platform, sides
 from bmswitch.lab.rest.eventbus import PATH as EVENTBUS
-from bmswitch.lab.rest.eventbus import Asked, EventBus
+from bmswitch.lab.rest.eventbus import SIDE_HEADER, Asked, EventBus
 from bmswitch.lab.rest.polls import PATH as POLLS
 from bmswitch.lab.rest.polls import Polls
 from bmswitch.lab.rest.router import VOID, Call, Json, Router
@@ -88,7 +88,9 @@ class RestServer:
             return await self.polls.serve(request)
         key = request.headers.get(KEY_HEADER) or request.rel_url.query.get("apikey") or ""
         body = await request.read() if request.can_read_body else b""
-        return await self._call(request.method, path, request.rel_url.raw_query_string, key, body)
+        answer = await self._call(request.method, path, request.rel_url.raw_query_string, key, body)
+        answer.headers[SIDE_HEADER] = self._services.site.name
+        return answer
 
     async def _asked(self, asked: Asked) -> tuple[int, bytes]:
         """A call that came over the event bus: the same routes, rights and fence."""

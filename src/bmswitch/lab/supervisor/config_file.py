@@ -8,6 +8,7 @@ from bmswitch.lab.supervisor.layout import ADDRESSES, BUCKET, SERVER_UID, SHARED
 from bmswitch.lab.supervisor.state import State
 from bmswitch.model.config import (
     Bucket,
+    BucketKey,
     Budgets,
     Colour,
     Config,
@@ -76,6 +77,9 @@ def _site(layout: Layout, state: State, colour: Colour) -> Site:
             timeout=20.0,
         ),
         machines=Machines(core_log=str(layout.log(cores.name(colour)))),
+        bucket_key=BucketKey(
+            access_key=Secret(file="secrets/s3.access"), secret_key=Secret(file="secrets/s3.secret")
+        ),
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from bmswitch.lab.traffic.ledger import Expected, fold, read_ledger
 from bmswitch.lab.traffic.serving import Serving, State
+from bmswitch.lab.traffic.windows import Window, windows
 
 _NAMED = 20
 _AT_ONCE = 8
@@ -34,7 +35,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     `checked` objects (or flags of a mail) answer for `acknowledged` writes, of which `superseded` were replaced by
     later ones. `unknown_present`: writes without an answer that did happen; `refused_present`: mails that were refused
-    and are there all the same. `first_lost` and `first_duplicated` name the first 20 of each.
+    and are there all the same. `windows` are the hand-overs from side to side. `first_lost` and `first_duplicated` name the first 20 of each.
     """
 
     schema: int = 1
@@ -49,16 +50,23 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     refused_present: int
     first_lost: list[Finding]
     first_duplicated: list[Finding]
+    windows: list[Window] = []
+
+    @property
+    def overlap_ms(self) -> float:
+        """The longest time in which both sides executed writes."""
+        return max((window.overlap_ms for window in self.windows), default=0.0)
 
     @property
     def clean(self) -> bool:
-        """Nothing lost, nothing twice."""
-        return not self.lost and not self.duplicated
+        """Nothing lost, nothing twice, never both sides at a time."""
+        return not self.lost and not self.duplicated and not self.overlap_ms
 
 
 async def check_ledger(ledger: Path, core_url: str, token: str, domain: str) -> Verdict:
     """Read a ledger, read the serving side, compare. Errors: UnreachableError, AccessError, UnknownError."""
-    expected = fold(read_ledger(ledger))
+    entries = list(read_ledger(ledger))
+    expected = fold(entries)
     places: dict[str, list[str]] = defaultdict(list)
     for each in expected:
         places[_place(each.object)].append(each.object)
@@ -72,7 +80,7 @@ async def check_ledger(ledger: Path, core_url: str, token: str, domain: str) -> 
                 state.merge(await serving.read(place, names))
 
         await asyncio.gather(*(read(place, names) for place, names in places.items()))
-    return judge(expected, state)
+    return msgspec.structs.replace(judge(expected, state), windows=windows(entries))
 
 
 def judge(expected: list[Expected], state: State) -> Verdict:

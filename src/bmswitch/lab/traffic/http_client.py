@@ -11,6 +11,7 @@ import msgspec
 from aiohttp.client_middlewares import ClientHandlerType
 from yarl import URL
 
+from bmswitch.lab.rest.eventbus import SIDE_HEADER
 from bmswitch.lab.traffic.config import TrafficConfig
 from bmswitch.lab.traffic.people import Person
 from bmswitch.lab.traffic.stats import Stats
@@ -53,10 +54,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`reason` is empty when the request did what it should."""
+    """`side` is where it was executed, as the stand-in tells; empty from a proxy."""
 
     status: int
     body: bytes
+    side: str = ""
 
     @property
     def ok(self) -> bool:
@@ -144,7 +146,7 @@ class HttpClient:
                 trace_request_ctx=seen,
                 allow_redirects=False,
             ) as response:
-                return Answer(response.status, await response.read())
+                return Answer(response.status, await response.read(), response.headers.get(SIDE_HEADER, ""))
         except _UnansweredError as error:
             raise NoAnswerError("cut" if seen.reused else "reset", str(error)) from error
         except aiohttp.ClientConnectorError as error:

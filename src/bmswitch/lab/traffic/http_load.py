@@ -137,6 +137,7 @@ class HttpLoad:
         """Send a write, count it and put it down in the ledger."""
         stats = self._context.stats
         outcome: Outcome
+        side = ""
         try:
             answer = await self._client.ask(person, call, kept=self._kept())
         except LoginRefusedError as error:
@@ -149,8 +150,8 @@ class HttpLoad:
             self._context.note(write, "unknown", reason="the load ended")
             raise
         else:
-            outcome, reason = self._judged(answer, write), answer.reason
-        self._context.note(write, outcome, reason="" if outcome == "acknowledged" else reason)
+            outcome, reason, side = self._judged(answer, write), answer.reason, answer.side
+        self._context.note(write, outcome, side=side, reason="" if outcome == "acknowledged" else reason)
         return outcome
 
     def _judged(self, answer: Answer, write: Write) -> Outcome:

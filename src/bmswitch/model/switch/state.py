@@ -14,7 +14,7 @@ Kind = Literal["start", "phase", "intent", "effect", "abort", "onward", "resume"
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of the journal. `at` is wall time for people, `at_ms` the run's clock; `verb` is empty but for effects.
 
-    `start` opens an attempt: it says which side serves (`source`) and carries the limits; `resume` is a new process that goes on with it; `intent` stands
+    `start` opens an attempt: it says which side serves (`source`) and carries the limits and the names of the proxy nodes; `resume` is a new process that goes on with it; `intent` stands
     before each effect and `effect` after it.
     """
 
@@ -34,6 +34,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: Colour = "blue"
     limits: Limits | None = None
     powers: Powers | None = None
+    nodes: list[str] = []
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     source: Colour = "blue"
     limits: Limits = Limits()
     powers: Powers = Powers()
+    nodes: list[str] = []
     goal: Goal = "switch"
     reason: str = ""
     turned_because: str = ""
@@ -130,6 +132,7 @@ def started(entry: Entry) -> State:
         source=entry.source,
         limits=entry.limits or Limits(),
         powers=entry.powers or Powers(),
+        nodes=entry.nodes,
         since_ms=entry.at_ms,
         entered={"gate": entry.at_ms},
     )
