@@ -24,6 +24,7 @@ LEASE = 3.0
 TRIES = 6
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_frozen_switch_turns_back_and_one_that_was_overtaken_changes_nothing(tmp_path: Path) -> None:
     with running_line(tmp_path, *SMALL) as line:

@@ -1,8 +1,15 @@
 """Who wrote when: from the clients' ledger, and from the switch's own journal."""
 
+import msgspec
+import pytest
 from tests.unit.test_switch_decisions import Table, no
 
+from bmswitch.cli.lab_traffic import _show_checked
+from bmswitch.cli.render import console
+from bmswitch.lab.supervisor.load import Checked
+from bmswitch.lab.traffic.check import judge
 from bmswitch.lab.traffic.ledger import Entry, Outcome, Protocol
+from bmswitch.lab.traffic.serving import State as Found
 from bmswitch.lab.traffic.windows import Window, windows
 from bmswitch.model.switch import Powers
 from bmswitch.model.switch.windows import windows as windows_of
@@ -74,6 +81,19 @@ def test_each_protocol_has_its_own_and_what_was_not_acknowledged_does_not_count(
     assert seen(*entries, protocol="imap") == [("blue", "green", 2000.0, 0.0)]
     assert seen(*entries, protocol="http") == [("blue", "green", 3500.0, 0.0)]
     assert seen(*entries, protocol="smtp") == []
+
+
+def test_what_is_printed_fits_80_columns_and_an_overlap_is_not_clean(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entries = [wrote(1.0, "blue"), wrote(1.75, "green"), wrote(1.8, "blue"), wrote(1.9, "green")]
+    seen_by_all = msgspec.structs.replace(judge([], Found()), windows=windows(entries))
+    assert (seen_by_all.clean, round(seen_by_all.overlap_ms)) == (False, 50)
+    _show_checked(console(), Checked("green", seen_by_all))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert lines[-1].split()[-2:] == ["0", "50"]
+    assert lines[-1].startswith("http")
 
 
 def test_one_side_only_has_no_hand_over() -> None:

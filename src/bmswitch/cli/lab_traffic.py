@@ -4,7 +4,7 @@ import datetime as dt
 
 from rich.console import Console
 
-from bmswitch.cli.render import Output, emit
+from bmswitch.cli.render import Output, emit, table
 from bmswitch.lab.supervisor import load
 from bmswitch.lab.supervisor.layout import Layout
 from bmswitch.lab.traffic.stats import Summary
@@ -71,15 +71,16 @@ def _show_summary(screen: Console, summary: Summary) -> None:
 def _show_checked(screen: Console, checked: load.Checked) -> None:
     verdict = checked.verdict
     screen.print(
-        f"{checked.side}: {verdict.acknowledged:,} acknowledged writes, {verdict.checked:,} objects looked at: "
+        f"{checked.side}: {verdict.acknowledged:,} acknowledged writes, {verdict.checked:,} objects looked at:\n"
         f"{verdict.lost} lost, {verdict.duplicated} twice, {verdict.unknown} without an answer"
     )
-    for window in verdict.windows:
-        last, first = (_clock(at) for at in (window.last_on_source, window.first_on_target))
-        screen.print(
-            f"{window.protocol:4} {window.source} until {last}, {window.target} from {first}: "
-            f"nobody wrote for {window.gap_ms:,.0f} ms, both for {window.overlap_ms:,.0f} ms"
-        )
+    if verdict.windows:
+        shown = table("writes", "last on", "", "first on", "", "nobody ms", "both ms")
+        for window in verdict.windows:
+            last, first = _clock(window.last_on_source), _clock(window.first_on_target)
+            gap, overlap = f"{window.gap_ms:,.0f}", f"{window.overlap_ms:,.0f}"
+            shown.add_row(window.protocol, window.source, last, window.target, first, gap, overlap)
+        screen.print(shown)
     for finding in [*verdict.first_lost, *verdict.first_duplicated][:10]:
         screen.print(f"  {finding.object}: expected {finding.expected}, found {finding.found}", markup=False)
 
