@@ -26,6 +26,7 @@ from tests.integration.guard_lab import (
 )
 from tests.integration.parts import require_real
 
+from bmswitch.model.config import Core, Replication
 from bmswitch.model.guards import GUARDS, Facts
 from bmswitch.model.plan import Finding, Level
 from bmswitch.proxy.twin import TwinNode
@@ -274,6 +275,41 @@ def test_nothing_secret_is_in_what_the_guards_say(lab: Lab, seen: Seen) -> None:
         said: list[Finding] = [guard(facts) for guard in GUARDS if guard.name in HAZARDS]
         text = msgspec.json.encode(said).decode() + repr(facts)
         assert [secret for secret in secrets if secret in text] == []
+
+
+@pytest.fixture(scope="module")
+def misconfigured(lab: Lab) -> Facts:
+    """The lab, and a configuration that does not fit it."""
+    replace = msgspec.structs.replace
+    config = lab.config
+    blue = replace(config.blue, version="4.9", core=Core(stop=["true"]))
+    green = replace(config.green, installation_id="bluemind-644e1a44\n", url=blue.url, token=blue.token)
+    return beforehand(
+        replace(config, blue=blue, green=green, servers={}, replication=Replication(), public_links=[])
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        ("two_sites", Level.stop),
+        ("versions_as_told", Level.stop),
+        ("ids_well_formed", Level.stop),
+        ("same_installation_id", Level.warn),
+        ("servers_mapped", Level.stop),
+        ("source_can_be_stopped", Level.warn),
+        ("source_can_be_fenced", Level.warn),
+        ("proxies_on_source", Level.unknown),
+        ("public_links_work", Level.warn),
+        ("log_copies", Level.warn),
+        ("log_closed", Level.warn),
+        ("target_is_free", Level.stop),
+    ],
+)
+def test_what_is_wrong_with_the_configuration_or_with_one_broker_in_clear(
+    name: str, level: Level, misconfigured: Facts
+) -> None:
+    assert BY_NAME[name](misconfigured).level is level, BY_NAME[name](misconfigured)
 
 
 def test_a_rule_that_deletes_by_itself_and_one_that_forgets_soon(lab: Lab) -> None:

@@ -17,6 +17,10 @@ file each) and from the table in `src/bmswitch/model/hazards`; a test holds it u
 A *cure* is a file in `src/bmswitch/replication/cures`, a *phase* one of the switch (`docs/switch.md`). The guard
 `proof` refuses a switch whose last `bmswitch verify` does not say equal. *Source* is the side that serves, *target* its clone: the switch
 goes both ways.
+
+Guards only look. On the source's machines they let BlueMind's node agent run `grep -c` in the core log (`machines.core_log`) and
+`postqueue -p`; `machines: {ask: false}` in the configuration of a side forbids it. What the broker, the bucket or a machine does not
+tell is a warning and never a pass; what must be known and can not be read forbids the switch.
 """
 
 

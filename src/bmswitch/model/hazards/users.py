@@ -38,7 +38,7 @@ HAZARDS: tuple[Hazard, ...] = (
         "Clients' sync tokens are ahead of the target: DAV and phones miss changes",
         "outside",
         does="Item versions are compared where a clone keeps them; the proof names clients' positions as not proved",
-        why="What a client has stored as its position is on the client.",
+        why="What a client has stored as its position is on the client, and a clone renumbers the versions of mail, so that containers of both sides can not be compared by them.",
         do="reset phones (`eas/_reset`), and sample DAV with an old token.",
     ),
     Hazard(
