@@ -1,6 +1,7 @@
 """Clients: open-loop load with a ledger of every acknowledged write, and kept mail sessions that write past the hold."""
 
 from functools import partial
+from typing import Literal
 
 from tests.simulation.clock import Clock
 from tests.simulation.cores import PARTITIONS, CoreTwin, LogTwin
@@ -8,6 +9,10 @@ from tests.simulation.proxies import ProxyTwin
 
 from bmswitch.model.config import Colour, other
 from bmswitch.model.switch.facts import DEMOTED, RUNNING, SILENT
+
+SessionKind = Literal["imap", "websocket", "longpoll"]
+KINDS: tuple[SessionKind, ...] = ("imap", "imap", "websocket", "longpoll")
+"""Kept sessions, in the order in which they are ended. The simulated long poll writes too: a sync that waits is not idle."""
 
 
 class Clients:
@@ -36,8 +41,8 @@ class Clients:
         for _ in range(3):
             self.clock.after(self.chance.between(0, 40), self._request)
         self.clock.after(self.chance.between(0, 300), self._reminder)
-        for _ in range(2):
-            session = Session(self)
+        for kind in KINDS:
+            session = Session(self, kind)
             self.sessions.append(session)
             session.connect()
 
@@ -100,14 +105,22 @@ class Clients:
     def on(self, colour: Colour) -> int:
         """Requests and sessions that run on one colour."""
         running = sum(node.in_flight[colour] for node in self.nodes)
-        return running + sum(session.colour == colour for session in self.sessions)
+        return running + len(self.kept(colour))
+
+    def kept(self, colour: Colour) -> list["Session"]:
+        """Kept sessions on one colour, in the order in which they are to be ended."""
+        return [session for session in self.sessions if session.colour == colour]
 
 
 class Session:
-    """A kept IMAP session: connected through a proxy once, then it writes to its core until it is ended."""
+    """A kept session: connected through a proxy once, then it writes to its core until it is ended.
 
-    def __init__(self, clients: Clients) -> None:
+    `imap` is greeted by a core that is RUNNING only; the others by any that answers (traffic-and-objects.md A6).
+    """
+
+    def __init__(self, clients: Clients, kind: SessionKind) -> None:
         self.clients = clients
+        self.kind = kind
         self.colour: Colour | None = None
         self.number = 0
 
@@ -122,7 +135,8 @@ class Session:
 
     def _connected(self, node: ProxyTwin) -> None:
         core = self.clients.cores[node.colour]
-        if core.dead or core.state != RUNNING:
+        greets = core.state == RUNNING if self.kind == "imap" else core.state != SILENT
+        if core.dead or not greets:
             self._again()
             return
         self.colour = node.colour

@@ -155,13 +155,25 @@ class SimWorld(World):
     def _release(self, verb: Verb, _action: Action, state: State) -> None:
         self._order(verb, state, Order("release", state.fence, self.site.era))
 
-    def _kick(self, verb: Verb, _action: Action, state: State) -> None:
-        def act() -> None:
-            for session in self.site.clients.sessions:
-                if session.colour == state.source:
-                    session.end()
+    def _kick(self, verb: Verb, action: Action, state: State) -> None:
+        """Kind after kind, one session at a time; a session that stays is found by the drain."""
+        stays = self.site.hand.due(("session-stays",), state.phase)
+        if stays:
+            self.site.say_fault(stays)
 
-        self._call(verb, state, self.chance.between(5, 30), act, lambda: _YES)
+        def step() -> None:
+            there = self.site.clients.kept(state.source)[1 if stays else 0 :]
+            if there and self.clock.now < action.deadline_ms:
+                there[0].end()
+                self.clock.after(2, step)
+
+        def ended() -> Result:
+            left = self.site.clients.kept(state.source)
+            return (
+                Result(answer="no", said=f"still on {state.source}: {len(left)} sessions") if left else _YES
+            )
+
+        self._call(verb, state, self.chance.between(5, 30), step, ended, until=action.deadline_ms)
 
     def _drain(self, verb: Verb, _action: Action, _state: State) -> None:
         self._answer(verb, _YES)

@@ -37,6 +37,7 @@ Kind = Literal[
     "false-success",
     "proof-differs",
     "bucket-error",
+    "session-stays",
 ]
 
 SAID: dict[Kind, str] = {
@@ -67,6 +68,7 @@ SAID: dict[Kind, str] = {
     "false-success": "the target says yes to the promotion, and will lead {ms} ms later",
     "proof-differs": "an item on the target differs",
     "bucket-error": "the bucket can not be read",
+    "session-stays": "a kept session can not be ended, neither by the command nor by its proxy",
 }
 
 PHASES: tuple[Phase, ...] = tuple(
@@ -95,6 +97,7 @@ POSSIBLE: dict[Kind, tuple[Phase, ...]] = {
     "false-success": ("promote",),
     "proof-differs": ("prove",),
     "bucket-error": ("prove",),
+    "session-stays": ("kick",),
 }
 """In which phases a fault is possible; why not elsewhere is said beside it."""
 

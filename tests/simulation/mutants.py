@@ -7,7 +7,7 @@ from unittest import mock
 import msgspec
 from tests.simulation import simulate
 from tests.simulation.effects import SimWorld
-from tests.simulation.faults import Fault, Kind
+from tests.simulation.faults import Kind
 from tests.simulation.simulate import Switch, opened
 from tests.simulation.site import LIMITS, Site
 
@@ -36,8 +36,6 @@ class Mutant:
     breaks: tuple[int, ...]
     switch: Switch
     shown_by: tuple[Kind, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    """Instead of the seeds' own, where chance brings them together too seldom for 1,000 seeds."""
 
     def __post_init__(self) -> None:
         self.switch.table = 9 in self.breaks
@@ -121,6 +119,13 @@ class _NoPosition(SimWorld):
 
     def _answer(self, verb: Verb, result: Result) -> None:
         super()._answer(verb, msgspec.structs.replace(result, facts={}))
+
+
+class _CountsRequestsOnly(SimWorld):
+    """The drain does not wait for kept sessions."""
+
+    def is_quiet(self, state: State) -> bool:
+        return self.site.clients.on(state.source) == len(self.site.clients.kept(state.source))
 
 
 def _journal_last(world: World, book: Book, decide: Decide) -> State:
@@ -272,10 +277,7 @@ MUTANTS: dict[str, Mutant] = {
             back._source_is_writable,
             back._release,
         ),
-        faults=(
-            Fault(kind="operator-aborts", phase="flip"),
-            Fault(kind="node-unreachable", phase="aborting", node=-1, ms=1300),
-        ),
+        ("node-restarts", "node-unreachable", "node-disagrees"),
     ),
     "hold-beyond-the-budget": Mutant((3,), Switch(decide=_hold_for_ever), ("false-success",)),
     "journal-after-the-effect": Mutant((4,), Switch(loop=_journal_last)),
@@ -341,6 +343,7 @@ MUTANTS: dict[str, Mutant] = {
     "skip-the-proof-and-the-barrier": Mutant((6,), _without("barrier", "prove")),
     "proof-that-does-not-wait": Mutant((2, 6), Switch(world=_OldProof)),
     "proof-without-a-position": Mutant((6,), Switch(world=_NoPosition)),
+    "drain-without-kept-sessions": Mutant((1, 2, 6), Switch(world=_CountsRequestsOnly), ("session-stays",)),
     "unknown-is-done": Mutant((1, 2, 3, 5, 6, 7), Switch(decide=_unknown_is_done)),
     "trust-the-promotions-answer": Mutant((7,), Switch(world=_Trusting), ("false-success",)),
     "forget-late-calls": Mutant(

@@ -76,7 +76,7 @@ class World:
         self.clock.run_for(self.chance.between(0, 20))
         if fault := self.site.hand.due(("freeze-after-look",), state.phase):
             self._freeze(fault)
-        quiet = state.phase == "drain" and self.site.clients.on(state.source) == 0
+        quiet = state.phase == "drain" and self.is_quiet(state)
         self.quiet = self.quiet + 1 if quiet else 0
         return Observation(
             now_ms=now,
@@ -85,8 +85,13 @@ class World:
             target=target,
             drift_ms=self.jumped,
             quiet_looks=self.quiet,
+            left="" if quiet else f"{len(self.site.clients.kept(state.source))} sessions",
             running=frozenset(self.running),
         )
+
+    def is_quiet(self, state: State) -> bool:
+        """Nothing runs on the source: no request and no kept session."""
+        return self.site.clients.on(state.source) == 0
 
     def finished(self) -> list[tuple[Verb, Result]]:
         """Answers since the last call."""

@@ -17,6 +17,7 @@ from bmswitch.model.errors import ConfigError, RefusedError
 if TYPE_CHECKING:
     from bmswitch.model.config import Config
     from bmswitch.model.plan import Finding, Plan
+    from bmswitch.model.soak import Report
     from bmswitch.model.switch import Entry, State
     from bmswitch.workflows.cutover import Hooks
     from bmswitch.workflows.cutover_result import SwitchResult
@@ -171,14 +172,27 @@ def _line(entry: "Entry", state: "State") -> str:
 
 
 def show_result(screen: Console, result: "SwitchResult") -> None:
-    """Milliseconds by phase, the hold, and who serves."""
+    """Milliseconds by phase, what the soak has seen, the hold, and who serves."""
     shown = table("phase", "ms")
     for phase, milliseconds in result.phases.items():
         shown.add_row(phase, f"{milliseconds:,}")
     screen.print(shown)
+    if result.soak:
+        _show_soak(screen, result.soak)
     screen.print(f"clients were held for {result.hold_ms:,} ms")
     windows = result.windows
     screen.print(
         f"nobody could write for at most {windows.nobody_ms:,} ms, both sides for {windows.both_ms:,} ms"
     )
     screen.print(f"traffic is on {result.serving}")
+
+
+def _show_soak(screen: Console, report: "Report") -> None:
+    shown = table("frontend", "attempts", "failed", "p50 ms", "p99 ms")
+    for each in report.frontends:
+        shown.add_row(
+            each.place, str(each.attempts), str(each.failures), f"{each.p50_ms:,.0f}", f"{each.p99_ms:,.0f}"
+        )
+    screen.print(shown)
+    if not report.canary:
+        screen.print("soak: greetings only, as soak.canary names no account")

@@ -22,6 +22,7 @@ Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+")]
 HostPort = Annotated[str, msgspec.Meta(pattern=r"^[^\s/]+:\d+$")]
 TcpListener = Annotated[str, msgspec.Meta(pattern=r"^(tls://)?[^\s/]+:\d+$")]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Argv = Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
@@ -61,8 +62,9 @@ class Core(Strict, frozen=True):
     """How the operator's own commands stop and start bm-core and end its kept sessions. Each may be left out.
 
     `stop` must return when bm-core is stopped. `start` must remove `/etc/bm/bm-core.disabled` first: demotion
-    leaves it there (clone-and-api.md 2.8). `kick` ends kept IMAP, SMTP and websocket sessions politely
-    (proxy-cutover.md 8) and must return at once. `timeout` bounds each of them.
+    leaves it there (clone-and-api.md 2.8). `kick` ends kept sessions politely (proxy-cutover.md 8) and
+    must return at once; words `{kind}` (`imap`, `smtp`, `websocket`, `longpoll`) and `{at_most}` in it are replaced, and it is then
+    run for each kind, some sessions at a time (`sessions`). Without them it is run once and ends all. `timeout` bounds each.
     """
 
     stop: Argv | None = None
@@ -274,6 +276,38 @@ class Replication(Strict, frozen=True):
     sysconf_override: dict[str, str | Secret] = {}
 
 
+class Sessions(Strict, frozen=True):
+    """At which pace kept sessions are ended: `batch` at a time on each node, and then `every` seconds until the next ones."""
+
+    batch: Count = 5000
+    every: Seconds = 0.05
+
+
+class Canary(Strict, frozen=True):
+    """An account that the soak uses as a person would. It needs no rights beyond its own mailbox; what it writes is deleted again."""
+
+    login: Annotated[str, msgspec.Meta(pattern=r"^[^@\s]+@[^@\s]+$")]
+    password: Secret
+
+
+class Soak(Strict, frozen=True):
+    """How the target is watched after the switch, and what is a breach, on any one frontend.
+
+    A breach is more than `failure_share` of the attempts failed, `failures_in_a_row`, or 95 % of them took longer than
+    `latency_p95` seconds. `on_breach`: `freeze` keeps traffic where it is; `return` asks for the way back; `page` keeps traffic
+    and runs `page` with the evidence as JSON on its standard input. Without a `canary` only greetings are asked for.
+    """
+
+    seconds: Seconds = 10.0
+    every: Seconds = 0.5
+    failures_in_a_row: Count = 2
+    failure_share: Share = 0.05
+    latency_p95: Seconds = 3.0
+    on_breach: Literal["freeze", "return", "page"] = "freeze"
+    page: Argv | None = None
+    canary: Canary | None = None
+
+
 class Budgets(Strict, frozen=True):
     """Deadlines of the switch, in seconds. `hold` bounds everything from the hold to the release.
 
@@ -288,7 +322,6 @@ class Budgets(Strict, frozen=True):
     prove: Seconds = 2.0
     promote: Seconds = 2.0
     flip: Seconds = 1.0
-    soak: Seconds = 10.0
     max_lag: Seconds = 2.0
 
 
@@ -310,6 +343,8 @@ class Config(Strict, frozen=True):
     replication: Replication = Replication()
     budgets: Budgets = Budgets()
     public_links: list[Url] = []
+    sessions: Sessions = Sessions()
+    soak: Soak = Soak()
     serving: Colour = "blue"
     way_back: WayBack = WayBack()
 

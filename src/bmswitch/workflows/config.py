@@ -58,6 +58,7 @@ def load_config(path: Path) -> Config:
     except msgspec.ValidationError as error:
         raise _explain(str(error), node, path) from error
     _check_secrets(config, node, path)
+    _check_page(config, node, path)
     check_disabled(
         config.replication.disabled_cures,
         f"{path}:{_locate(node, '$.replication.disabled_cures')[1]}: ",
@@ -251,6 +252,16 @@ def _secrets_from(value: Part, base: Path) -> Part:
     return value
 
 
+def _check_page(config: Config, root: yaml.Node, path: Path) -> None:
+    """Who wants to be paged must say how."""
+    if config.soak.on_breach == "page" and config.soak.page is None:
+        _, line = _locate(root, "$.soak.on_breach")
+        raise ConfigError(
+            f"{path}:{line}: soak.on_breach is page, and soak.page names no command",
+            next_command="soak.page: [your-pager, ...]; it gets the evidence as JSON on its standard input",
+        )
+
+
 def _with_base(config: Config, base: Path) -> Config:
     """Relative paths of the file are relative to the file, whatever the folder the command runs in."""
     config, replace = _secrets_from(config, base), msgspec.structs.replace
@@ -298,6 +309,7 @@ def _with_base(config: Config, base: Path) -> Config:
         blue=site(config.blue),
         green=site(config.green),
         proxies=[proxy(node) for node in config.proxies],
+        soak=replace(config.soak, page=argv(config.soak.page)),
         provision=provision(config.provision),
         way_back=replace(config.way_back, provision=provision(rebuild) if rebuild else None),
     )

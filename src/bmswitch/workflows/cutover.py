@@ -29,6 +29,7 @@ from bmswitch.model.switch import (
 )
 from bmswitch.proxy.api import ProxyNode
 from bmswitch.workflows.barrier import run_barrier
+from bmswitch.workflows.breach import ended
 from bmswitch.workflows.cutover_fits import refuse_other_nodes, refuse_other_plan
 from bmswitch.workflows.cutover_result import SwitchResult, finish
 from bmswitch.workflows.cutover_site import Site, open_site
@@ -80,7 +81,7 @@ def start_switch(config: Config, plan: Plan, hooks: Hooks) -> SwitchResult:
             try:
                 book = Book(journal, world, hooks.tell)
                 book.write(_start(config, plan, journal, site.pieces.nodes))
-                return finish(run_switch(world, book, _decide(hooks.stop)), Path(config.run_dir))
+                return ended(run_switch(world, book, _decide(hooks.stop)), config)
             finally:
                 world.close()
         finally:
@@ -98,7 +99,7 @@ def go_on(config: Config, plan: Plan, hooks: Hooks, *, abort: bool) -> SwitchRes
     with _locked(config, "cutover --abort" if abort else "cutover --resume", hooks) as journal:
         state = _last(journal)
         if state.outcome in ("switched", "aborted"):
-            return _already(state, Path(config.run_dir), abort=abort)
+            return _already(state, config, abort=abort)
         refuse_other_nodes(state, config)
         if note := refuse_other_plan(state, plan.id, abort=abort):
             hooks.note(note)
@@ -111,7 +112,7 @@ def go_on(config: Config, plan: Plan, hooks: Hooks, *, abort: bool) -> SwitchRes
                 book.write(Entry(kind="resume", phase=state.phase, fence=fence, said="a new process goes on"))
                 if abort and book.state.goal == "switch":
                     _turn_back(book, world.now_ms())
-                return finish(run_switch(world, book, _decide(hooks.stop)), Path(config.run_dir))
+                return ended(run_switch(world, book, _decide(hooks.stop)), config)
             finally:
                 world.close()
 
@@ -230,10 +231,10 @@ def _last(journal: Journal) -> State:
     return state
 
 
-def _already(state: State, run_dir: Path, *, abort: bool) -> SwitchResult:
+def _already(state: State, config: Config, *, abort: bool) -> SwitchResult:
     if abort and state.outcome == "switched":
         raise _point_of_no_return(state)
-    return finish(state, run_dir)
+    return finish(state, Path(config.run_dir), config.soak)
 
 
 def _turn_back(book: Book, now_ms: int) -> None:
@@ -262,7 +263,7 @@ def _start(config: Config, plan: Plan, journal: Journal, nodes: list[ProxyNode])
         plan_id=plan.id,
         nodes=[node.name for node in config.proxies],
         said=f"plan {plan.id}",
-        limits=Limits.of(config.budgets, core.timeout),
+        limits=Limits.of(config.budgets, core.timeout, config.soak.seconds),
         powers=Powers.of(config.source),
     )
 

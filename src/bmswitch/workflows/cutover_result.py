@@ -2,19 +2,34 @@
 
 import itertools
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from bmswitch.files import replace_file
+from bmswitch.model.config import Soak
 from bmswitch.model.errors import AbortedError, BmswitchError, UnknownError
+from bmswitch.model.soak import Report
 from bmswitch.model.switch import State
 from bmswitch.model.switch.windows import Windows, windows
+from bmswitch.workflows.soak_watch import load_report
 
 RESULT = "cutover.json"
+_NEXT = {
+    "": "bmswitch status",
+    "freeze": "mend what the evidence names; bmswitch standby, then bmswitch return, lead back",
+    "page": "mend what the evidence names; bmswitch standby, then bmswitch return, lead back",
+    "return": "bmswitch standby, then bmswitch return",
+}
 
 
 class SwitchResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How a switch ended. `hold_ms` is from the first hold to the release or to the end of the lease, `phases` milliseconds of each phase in order; `windows` who could write when."""
+    """How a switch ended. `hold_ms` is from the first hold to the release or to the end of the lease, `phases` milliseconds of each phase in order; `windows` who could write
+    when.
+
+    `soak` is what the probes have seen, null before a soak. With a `breach`, `on_breach` says what the configuration wants then:
+    `freeze`, `return` or `page`; empty without one.
+    """
 
     outcome: str
     serving: str
@@ -24,10 +39,17 @@ class SwitchResult(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     breach: str = ""
     windows: Windows = Windows(both_ms=0, nobody_ms=0)
+    on_breach: Literal["", "freeze", "return", "page"] = ""
+    soak: Report | None = None
+
+    @property
+    def wants_return(self) -> bool:
+        """The soak found a breach and the configuration wants the way back: whoever can start it, shall."""
+        return self.on_breach == "return"
 
 
-def result_of(state: State) -> SwitchResult:
-    """The figures of an attempt that has ended."""
+def result_of(state: State, limits: Soak | None = None, report: Report | None = None) -> SwitchResult:
+    """The figures of an attempt that has ended; `limits` and `report` are those of the soak."""
     order = sorted(state.entered.items(), key=lambda item: item[1])
     phases = {name: after[1] - at for (name, at), after in itertools.pairwise(order)}
     released = state.results.get("release")
@@ -43,6 +65,8 @@ def result_of(state: State) -> SwitchResult:
         reason="" if breach else state.reason,
         breach=breach,
         windows=windows(state),
+        on_breach=(limits or Soak()).on_breach if breach else "",
+        soak=report if state.answered("soak") else None,
     )
 
 
@@ -51,12 +75,12 @@ def save_result(run_dir: Path, result: SwitchResult) -> None:
     replace_file(run_dir / RESULT, msgspec.json.encode(result) + b"\n")
 
 
-def finish(state: State, run_dir: Path) -> SwitchResult:
+def finish(state: State, run_dir: Path, limits: Soak | None = None) -> SwitchResult:
     """The result of a switch that is on green and well; else the error that carries it. Saved in both cases.
 
     A breach in the soak ends with 11: green serves, and whether it serves well is not known.
     """
-    result = result_of(state)
+    result = result_of(state, limits, load_report(run_dir))
     save_result(run_dir, result)
     if state.outcome == "switched" and not result.breach:
         return result
@@ -71,7 +95,7 @@ def _error(state: State, result: SwitchResult) -> BmswitchError:
             f"traffic is on {state.target}, and the soak found a breach",
             evidence=result.breach,
             consequence=f"traffic stays on {state.target}: {state.source} lacks what clients wrote since the release",
-            next_command="mend what the evidence names; bmswitch status",
+            next_command=_NEXT[result.on_breach],
         )
     if state.outcome == "aborted":
         return AbortedError(

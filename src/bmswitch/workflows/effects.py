@@ -23,16 +23,19 @@ from bmswitch.model.switch.facts import UNKNOWN
 from bmswitch.proxy.api import ProxyNode
 from bmswitch.workflows import effects_core, effects_proxy
 from bmswitch.workflows.commands import run_command
-from bmswitch.workflows.effects_core import LINGER, Farewell, left, state_of
-from bmswitch.workflows.effects_proxy import Watch, busy_on
+from bmswitch.workflows.effects_core import LINGER, Farewell, state_of
+from bmswitch.workflows.effects_core import left as time_left
+from bmswitch.workflows.effects_proxy import Watch
+from bmswitch.workflows.kept_sessions import Ending, count, left
 from bmswitch.workflows.promotion import save_promotion
 from bmswitch.workflows.prove import SwitchProof
 from bmswitch.workflows.rights import SideRights
-from bmswitch.workflows.sites import verification
-from bmswitch.workflows.soak import soak
+from bmswitch.workflows.soak_watch import result_of, save_report, watch_target
 
 _TICK = 0.05
 _QUICK_TICK = 0.01
+_SPARE = 0.2
+"""An effect that takes all of its time would miss its deadline: nobody would hear what it found."""
 _SHOWN = 3
 _MS = 1000
 
@@ -72,6 +75,7 @@ class RealWorld:
         self._running: Counter[Verb] = Counter()
         self._ready: list[tuple[Verb, Result]] = []
         self._quiet = 0
+        self._left = ""
         self._demoted_at = 0.0
 
     def close(self) -> None:
@@ -107,6 +111,7 @@ class RealWorld:
             target=seen_target,
             drift_ms=int(time.time() * _MS) - now,
             quiet_looks=self._quiet,
+            left=self._left,
             running=running,
         )
 
@@ -156,8 +161,8 @@ class RealWorld:
         return tuple(Node(name=node.name, seen=False) for node in self._pieces.nodes)
 
     def _count_quiet(self, colour: Colour) -> None:
-        busy = list(self._looks.map(lambda node: busy_on(node, colour), self._pieces.nodes))
-        self._quiet = self._quiet + 1 if all(count == 0 for count in busy) else 0
+        self._left = left(count(self._looks, self._pieces.nodes, colour))
+        self._quiet = 0 if self._left else self._quiet + 1
 
     def deadline(self, action: Action) -> float:
         """An action's deadline on the monotonic clock."""
@@ -179,9 +184,9 @@ class RealWorld:
         """No node holds."""
         return effects_proxy.release(self._orders, self._pieces.nodes, state.fence)
 
-    def kick(self, _action: Action, _state: State) -> Result:
-        """The operator's command that ends kept sessions."""
-        return self._command("kick")
+    def kick(self, action: Action, state: State) -> Result:
+        """Kept sessions end, kind after kind and some at a time, by the operator's command or by the proxies."""
+        return self._ending(state).all(self.deadline(action) - _SPARE)
 
     def drain(self, _action: Action, _state: State) -> Result:
         """Nothing to do: the looks have found it."""
@@ -215,7 +220,7 @@ class RealWorld:
             return Result(answer="no", said=f"{state.target} missed: {'; '.join(missed)}")
         written = state.results.get("barrier")
         through = effects_core.passed(pieces.target, pieces.plan.source.domains, written, deadline)
-        kept.result(left(deadline))
+        kept.result(time_left(deadline))
         return msgspec.structs.replace(through, facts={**still.facts, **through.facts})
 
     def _keep_ends(self, source: dict[str, list[int]]) -> None:
@@ -226,7 +231,7 @@ class RealWorld:
         """Parity of what was touched since the last proof."""
         if self._pieces.proof is None:
             return Result(answer="unknown", said="a new process can not go on with another one's proof")
-        proof = self._pieces.proof.prove(timeout=left(self.deadline(action)) - 0.02)
+        proof = self._pieces.proof.prove(timeout=time_left(self.deadline(action)) - 0.02)
         shown = [f"{d.type} {d.container} {d.item}: {d.what}" for d in proof.differences[:_SHOWN]]
         answer = {"equal": "yes", "different": "no"}.get(proof.verdict, "unknown")
         facts: dict[str, int | str] = {
@@ -275,21 +280,30 @@ class RealWorld:
         """The source accepts an item write."""
         return effects_core.probe(self._pieces.source, self._pieces.plan.source.domains[0])
 
-    def soak(self, _action: Action, _state: State) -> Result:
-        """Every frontend answers as a client expects, for the whole time."""
-        config = self._pieces.config
-        breaches = soak(
-            self._orders, config.proxies, config.budgets.soak, verify=verification(config.target.tls)
+    def soak(self, _action: Action, state: State) -> Result:
+        """Every frontend works as a person expects, for the whole time, and nothing is left on the source."""
+        report = watch_target(self._pieces.config, self._ending(state))
+        save_report(Path(self._pieces.config.run_dir), report)
+        return result_of(report)
+
+    def _ending(self, state: State) -> Ending:
+        core, log = self._pieces.config.source.core, self._pieces.log
+        return Ending(
+            self._orders,
+            self._pieces.nodes,
+            state.source,
+            fence=state.fence,
+            pace=self._pieces.config.sessions,
+            argv=core.kick,
+            run=lambda argv: run_command(argv, log, core.timeout, "kick"),
         )
-        said = "; ".join(breaches[:_SHOWN])
-        return Result(answer="no", said=said) if breaches else Result(answer="yes")
 
     def _command(self, name: str) -> Result:
         core = self._pieces.config.source.core
-        command = {"stop": core.stop, "start": core.start, "kick": core.kick}[name]
+        command = {"stop": core.stop, "start": core.start}[name]
         if command is None:
             return Result(answer="no", said=f"no {name} command is configured")
-        return run_command(command, self._pieces.log, core.timeout, "kick" if name == "kick" else "core")
+        return run_command(command, self._pieces.log, core.timeout, "core")
 
     def _rights(self, colour: Colour) -> SideRights:
         pieces = self._pieces

@@ -99,12 +99,3 @@ def read_node(node: ProxyNode) -> Node:
         hold_until_ms=state.hold_until_ms,
         fence=state.fence,
     )
-
-
-def busy_on(node: ProxyNode, colour: Colour) -> int:
-    """Requests and connections on one colour; -1 when it can not be read."""
-    try:
-        running = node.in_flight(colour)
-    except BmswitchError:
-        return -1
-    return running.requests + running.connections

@@ -41,7 +41,7 @@ def rehearse(config: Config, plan: Plan) -> list[Rehearsed]:
         kind="start",
         fence=1,
         at_ms=1,
-        limits=Limits.of(config.budgets, core.timeout),
+        limits=Limits.of(config.budgets, core.timeout, config.soak.seconds),
         powers=Powers.of(config.source),
     )
     state = fold([entry]) or State()
@@ -71,7 +71,7 @@ def effects_of(config: Config, plan: Plan) -> dict[Verb, str]:
     domains = len(plan.source.domains)
     return {
         "hold": f"{nodes}: hold for {budgets.lease:g} s, renewed, never beyond {budgets.hold:g} s in all",
-        "kick": _run(blue.core.kick),
+        "kick": _kick(config),
         "drain": f"{nodes}: three looks in a row find no request and no connection on blue",
         "barrier": f"64 nonces in each of {domains} domain(s) to {blue.url}",
         "demote-source": f"PUT {blue.url}{state}/_demote, read back DEMOTED",
@@ -84,7 +84,7 @@ def effects_of(config: Config, plan: Plan) -> dict[Verb, str]:
         "probe-target": f"write one probe entry on {green.url} and read it back",
         "flip-target": f"{nodes}: every frontend to green, read back",
         "release": f"{nodes}: held requests go on",
-        "soak": f"every frontend is probed for {budgets.soak:g} s",
+        "soak": _soak(config),
         "flip-source": f"{nodes}: every frontend to blue, read back",
         "demote-target": f"PUT {green.url}{state}/_demote, read back DEMOTED",
         "start-source": _run(blue.core.start),
@@ -103,6 +103,20 @@ def _rights(config: Config, what: str) -> str:
             done = f"deny {who} to write" if what == "revoke" else f"give {who} back what it had"
             said.append(f"{part}: {done}, read back")
     return "; ".join(said) or "nothing: no rights are configured"
+
+
+def _kick(config: Config) -> str:
+    pace = f"{config.sessions.batch} at a time, every {config.sessions.every:g} s"
+    command = config.source.core.kick
+    if command is None:
+        return f"the proxies cut IMAP, SMTP and websocket sessions, {pace}"
+    return f"{_run(command)}, {pace}" if "{kind}" in command else _run(command)
+
+
+def _soak(config: Config) -> str:
+    soak = config.soak
+    how = f"used as {soak.canary.login}" if soak.canary else "asked for its greeting"
+    return f"every frontend is {how} for {soak.seconds:g} s; on a breach: {soak.on_breach}"
 
 
 def _run(command: list[str] | None) -> str:

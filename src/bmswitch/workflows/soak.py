@@ -1,8 +1,7 @@
-"""After the switch: every frontend of every node is asked as a client would ask, for a while."""
+"""Greetings of frontends: what each says first. The gate asks them, and the soak when it has no canary account."""
 
 import socket
 import ssl
-import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
 
@@ -13,21 +12,8 @@ from bmswitch.workflows.sites import trusting
 
 STATE = "/api/system/installation/state"
 SERVES = "CORE_STATE_RUNNING"
-_EVERY = 0.5
 _PATIENCE = 3.0
 _TLS_PORTS = {993, 995, 465}
-_MAX_BREACHES = 20
-
-
-def soak(pool: Executor, nodes: Sequence[AnyNode], seconds: float, *, verify: bool | str) -> list[str]:
-    """Breaches found within `seconds` (at most 20), each naming node, frontend and what was seen; empty is good."""
-    end = time.monotonic() + seconds
-    breaches: list[str] = []
-    while True:
-        breaches += [b for b in probe_all(pool, nodes, verify=verify) if b not in breaches]
-        if time.monotonic() >= end or len(breaches) >= _MAX_BREACHES:
-            return breaches[:_MAX_BREACHES]
-        time.sleep(min(_EVERY, max(0.0, end - time.monotonic())))
 
 
 def probe_all(pool: Executor, nodes: Sequence[AnyNode], *, verify: bool | str) -> list[str]:

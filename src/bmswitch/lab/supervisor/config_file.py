@@ -10,6 +10,7 @@ from bmswitch.model.config import (
     Bucket,
     BucketKey,
     Budgets,
+    Canary,
     Colour,
     Config,
     Core,
@@ -19,6 +20,7 @@ from bmswitch.model.config import (
     Replication,
     Secret,
     Site,
+    Soak,
     WayBack,
 )
 
@@ -56,9 +58,21 @@ def build(layout: Layout, state: State) -> Config:
             caught_up_timeout=300.0, clone_workers=2, sysconf_override={"host": ADDRESSES["green"]}
         ),
         way_back=WayBack(sysconf_override={"host": ADDRESSES["blue"]}),
-        budgets=Budgets(
-            hold=8.0, lease=3.0, drain=2.0, barrier=3.0, fence=4.0, prove=3.0, promote=3.0, soak=5.0
-        ),
+        budgets=Budgets(hold=8.0, lease=3.0, drain=2.0, barrier=3.0, fence=4.0, prove=3.0, promote=3.0),
+        soak=_soak(layout, state),
+    )
+
+
+def _soak(layout: Layout, state: State) -> Soak:
+    """The first person of a seeded lab is the canary; whose password is in a real log's hashes nobody knows."""
+    from bmswitch.lab.seed import PASSWORD  # noqa: PLC0415 -- slow import, only for a seeded lab
+
+    if state.log:
+        return Soak(seconds=5.0)
+    cores.make_secret(layout.secret("canary.password"), PASSWORD)
+    return Soak(
+        seconds=5.0,
+        canary=Canary(login=f"user-000@{state.domain}", password=Secret(file="secrets/canary.password")),
     )
 
 
@@ -73,7 +87,7 @@ def _site(layout: Layout, state: State, colour: Colour) -> Site:
         core=Core(
             stop=[f"{colour}/stop-core"],
             start=[f"{colour}/start-core"],
-            kick=[f"{colour}/kick-sessions"],
+            kick=[f"{colour}/kick-sessions", "{kind}", "{at_most}"],
             timeout=20.0,
         ),
         machines=Machines(core_log=str(layout.log(cores.name(colour)))),

@@ -13,7 +13,7 @@ def source_can_be_stopped(facts: Facts) -> Finding:
     if facts.missing_commands:
         return warn(
             f"{source}.core has no command to {', '.join(facts.missing_commands)}",
-            consequence="kept sessions may get refused writes, reminders may be sent twice, abort is by hand after the fence",
+            consequence="without kick the proxies cut kept sessions; without stop reminders may be sent twice; without start abort is by hand after the fence",
             command=f"name the commands under {source}.core in the configuration",
         )
     return passed(f"{source}'s core can be stopped, started, and its sessions ended")

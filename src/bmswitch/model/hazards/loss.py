@@ -119,9 +119,9 @@ HAZARDS: tuple[Hazard, ...] = (
         16,
         "The target's key is read only after the promotion: deliveries fail",
         "checked",
-        does="Guard `keys_can_write` puts a canary, looks at it and deletes it with the key that is named as bucket_key, before the hold; phase `revoke` asks again after the old side's right was withdrawn",
+        does="Guard `keys_can_write` puts a canary, looks at it and deletes it with the key that is named as bucket_key, before the hold; phase `revoke` asks again after the old side's right was withdrawn; phase `soak` delivers a mail to its canary on each SMTP frontend",
         why="A key is only tried when it is named; that it is the one in the target's settings is not compared.",
-        do="name bucket_key of both sides.",
+        do="name bucket_key of both sides, and a canary for the soak.",
     ),
     Hazard(
         17,

@@ -98,16 +98,21 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     drift: int = 200
 
     @classmethod
-    def of(cls, budgets: Budgets, restart: float) -> "Limits":
-        """The budgets of the configuration (seconds) and the time limit of the core's commands (seconds)."""
-        names = ("hold", "lease", "drain", "barrier", "fence", "prove", "promote", "flip", "soak")
+    def of(cls, budgets: Budgets, restart: float, soak: float) -> "Limits":
+        """The configuration's budgets, the time limit of the core's commands and the length of the soak, all in seconds."""
+        names = ("hold", "lease", "drain", "barrier", "fence", "prove", "promote", "flip")
         return cls(
-            **{name: int(getattr(budgets, name) * 1000) for name in names}, restart=int(restart * 1000)
+            **{name: int(getattr(budgets, name) * 1000) for name in names},
+            restart=int(restart * 1000),
+            soak=int(soak * 1000),
         )
 
 
 class Powers(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator has configured for the source: commands of its core, and how its rights to write are withdrawn."""
+    """What the operator has configured for the source: commands of its core, and how its rights to write are withdrawn.
+
+    Kept sessions can always be ended (`kick`): by a command, or by the proxies.
+    """
 
     stop: bool = True
     start: bool = True
@@ -121,7 +126,6 @@ class Powers(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             stop=core.stop is not None,
             start=core.start is not None,
-            kick=core.kick is not None,
             revoke=site.rights.any,
         )
 
@@ -137,8 +141,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at reality. `quiet_looks` counts looks in a row that found nothing running on the source; `running` names
-    effects that have not answered yet. Source and target are each core's state without its prefix, `silent` or `unknown`.
+    """One look at reality. `quiet_looks` counts looks in a row that found nothing running on the source, `left` names what
+    the last of them found; `running` names effects that have not answered yet. Source and target are each core's state without its prefix, `silent` or `unknown`.
     """
 
     now_ms: int
@@ -147,6 +151,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     target: str = UNKNOWN
     drift_ms: int = 0
     quiet_looks: int = 0
+    left: str = ""
     running: frozenset[Verb] = frozenset()
 
 

@@ -93,7 +93,8 @@ def _failed(state: State) -> str:
 def _late(state: State, seen: Observation) -> str:
     end = deadline(state, state.phase)
     if end and seen.now_ms > end:
-        return f"phase {state.phase} missed its deadline of {end - state.since_ms} ms"
+        still = f"; still on {state.source}: {seen.left}" if state.phase == "drain" and seen.left else ""
+        return f"phase {state.phase} missed its deadline of {end - state.since_ms} ms{still}"
     return ""
 
 
@@ -181,7 +182,7 @@ def hold(state: State, seen: Observation) -> Action | None:
 
 
 def kick(state: State, seen: Observation) -> Action | None:
-    """Kept IMAP, SMTP and websocket sessions of the source end politely; they come back through the proxy and are held."""
+    """Kept sessions of the source end, mail before websockets before long polls; they come back through the proxy and are held."""
     if not state.powers.kick or state.answered("kick"):
         return None
     return effect(state, seen, "kick", "kick", f"end kept sessions on {state.source}")
@@ -300,7 +301,7 @@ def release(state: State, seen: Observation) -> Action | None:
 
 
 def soak(state: State, seen: Observation) -> Action | None:
-    """Every frontend is probed as a client would; a breach is reported, traffic stays."""
+    """Every frontend is used as a person would, and sessions left on the source are ended; a breach is told, traffic stays."""
     if state.answered("soak"):
         return None
     return effect(state, seen, "soak", "soak", "probe every frontend as a client")

@@ -46,17 +46,17 @@ def all_is_ready(state: State, seen: Observation) -> bool:
 
 
 def held(state: State, _seen: Observation) -> bool:
-    """Every node acknowledged the hold; `core.kick` is configured."""
+    """Every node acknowledged the hold; kept sessions can be ended."""
     return state.hold_until_ms > 0 and state.powers.kick
 
 
 def held_without_kick(state: State, _seen: Observation) -> bool:
-    """Every node acknowledged the hold; `core.kick` is not configured."""
+    """Every node acknowledged the hold; kept sessions can not be ended."""
     return state.hold_until_ms > 0 and not state.powers.kick
 
 
 def kicked(state: State, _seen: Observation) -> bool:
-    """The command to end kept sessions has ended, well or not."""
+    """Ending kept sessions has come to its end, well or not."""
     return state.answered("kick")
 
 
