@@ -18,6 +18,7 @@ from bmswitch.model.switch import Result
 from bmswitch.workflows import verify
 from bmswitch.workflows.commands import run_command
 from bmswitch.workflows.cutover_site import COMMAND_LOG
+from bmswitch.workflows.facts.nodes import node_facts
 from bmswitch.workflows.legs import Leg, current_leg, leg_of, promotion_before, require_way_back
 from bmswitch.workflows.plan import load_plan, make_plan, refuse_stops, save_plan
 from bmswitch.workflows.provision import run_provision
@@ -31,7 +32,7 @@ def open_standby(config: Config) -> Leg:
     """The leg for which a standby is built. Nothing is touched.
 
     Raises:
-        RefusedError: no switch is done, or it is not known where the logs stood then.
+        RefusedError: no switch is done, it is not known where the logs stood then, or a proxy node points elsewhere.
         ConfigError: the configuration does not say how the machines are rebuilt.
     """
     leg = current_leg(config)
@@ -50,7 +51,25 @@ def open_standby(config: Config) -> Leg:
         )
     require_way_back(leg)
     promotion_before(config, leg)
+    _require_proxies(leg.config)
     return leg
+
+
+def _require_proxies(config: Config) -> None:
+    """A node that still points at the old side would let clients write to the clone: they would be lost.
+
+    Raises:
+        RefusedError: a node points there, or can not be read.
+    """
+    nodes = [node_facts(node) for node in config.proxies]
+    astray = [f"{node.name}: {node.error or node.colour}" for node in nodes if node.colour != config.serving]
+    if astray:
+        raise RefusedError(
+            f"not every proxy node is read back as pointing at {config.serving}",
+            evidence="; ".join(astray),
+            consequence=f"{config.standby} was not touched: clients could write to a clone there",
+            next_command="bmswitch proxy check",
+        )
 
 
 def run_standby(
