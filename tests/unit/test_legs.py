@@ -7,13 +7,14 @@ import pytest
 
 from bmswitch.journal.journal import Journal
 from bmswitch.model.config import CommandProvision, Config, WayBack
-from bmswitch.model.errors import BmswitchError, ConfigError, RefusedError
+from bmswitch.model.errors import BmswitchError, ConfigError, JournalError, RefusedError
 from bmswitch.model.switch import Entry
 from bmswitch.workflows.config import load_config
 from bmswitch.workflows.legs import (
     current_leg,
     leg_folder,
     leg_of,
+    leg_to_show,
     leg_to_switch,
     promotion_before,
     require_way_back,
@@ -43,6 +44,18 @@ def test_the_first_leg_is_the_configuration_itself(config: Config) -> None:
     leg = current_leg(config)
     assert (leg.number, leg.back) == (1, False)
     assert leg.config == config
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_status_has_a_leg_to_show_when_a_journal_is_damaged(config: Config, number: int) -> None:
+    assert leg_to_show(config) == current_leg(config)
+    for one in range(1, number + 1):
+        over(config, one)
+    path = leg_folder(Path(config.run_dir), number) / "journal.ndjson"
+    path.write_bytes(path.read_bytes().replace(b'"fence":1', b'"fence":9'))
+    with pytest.raises(JournalError):
+        current_leg(config)
+    assert leg_to_show(config).number == number
 
 
 def test_a_switch_that_is_done_turns_the_configuration_around(config: Config) -> None:

@@ -32,7 +32,7 @@ def status(
 ) -> None:
     """Show both cores, the proxies, the copy, the last proof, the switch."""
     from bmswitch.workflows.config import load_config  # noqa: PLC0415 - help stays fast
-    from bmswitch.workflows.legs import working_leg  # noqa: PLC0415 - the same
+    from bmswitch.workflows.legs import leg_to_show, working_leg  # noqa: PLC0415 - the same
     from bmswitch.workflows.overview import overview, wait_caught_up, wait_standby  # noqa: PLC0415 - the same
 
     settings = load_config(config)
@@ -40,7 +40,7 @@ def status(
         wait_caught_up(working_leg(settings).config, timeout)
     elif wait is Goal.standby:
         wait_standby(settings, timeout)
-    emit("status", overview(working_leg(settings).config), _show, output)
+    emit("status", overview(leg_to_show(settings).config), _show, output)
 
 
 def _show(screen: Console, seen: "Overview") -> None:

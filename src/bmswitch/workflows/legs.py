@@ -10,7 +10,7 @@ import msgspec
 
 from bmswitch.journal.journal import read_journal
 from bmswitch.model.config import CommandProvision, Config, LocalProvision
-from bmswitch.model.errors import ConfigError, RefusedError
+from bmswitch.model.errors import ConfigError, JournalError, RefusedError
 from bmswitch.model.switch import fold
 from bmswitch.workflows.config import load_config
 from bmswitch.workflows.plan import PLAN, source_servers
@@ -75,6 +75,19 @@ def working_leg(config: Config) -> Leg:
     """What `status`, `verify` and their like speak of: the current leg once it has begun, until then the one before."""
     leg = current_leg(config)
     return leg if leg.begun or leg.number == 1 else leg_of(config, leg.number - 1)
+
+
+def leg_to_show(config: Config) -> Leg:
+    """For `status`, which must work when a journal is damaged too: then the leg of that journal."""
+    try:
+        return working_leg(config)
+    except JournalError:
+        for number in range(1, _MAX_LEGS):
+            try:
+                read_journal(leg_folder(Path(config.run_dir), number) / JOURNAL)
+            except JournalError:
+                return leg_of(config, number)
+        raise
 
 
 def load_working(path: Path) -> Config:
