@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest -q
 
-.PHONY: help setup demo test test-all lint unit simulation simulate integration schema docs bench endurance lock clean
+.PHONY: help setup demo test test-all lint unit simulation simulate kills integration schema docs bench endurance lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -40,6 +40,9 @@ simulation: setup  ## the switch on twins, in simulated time
 
 simulate: setup  ## more seeds on all processors: make simulate SEEDS=100000
 	@$(BIN)/python -m tests.simulation.many $(or $(SEEDS),20000)
+
+kills: setup  ## kill -9 of the switch at every instant of every effect, with both ways out (an hour)
+	$(PYTEST) -v -p no:randomly tests/integration/test_kills.py
 
 integration: setup  ## real parts
 	$(PYTEST) -m "not slow" tests/integration

@@ -11,6 +11,7 @@ from bmswitch.lab.embedded_kafka import EmbeddedKafka
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that tests find tests.integration.parts
 
 from tests.integration import parts
+from tests.integration.kill_kit import Labs
 
 
 @pytest.fixture
@@ -38,3 +39,11 @@ def bucket_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[pa
 def require_real() -> Callable[[str], None]:
     """`require_real("haproxy")`: skips when missing, fails with BMSWITCH_REQUIRE_REAL=1."""
     return parts.require_real
+
+
+@pytest.fixture(scope="session")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labs]:
+    """Labs that are ready to switch, for one fault after another."""
+    made = Labs(tmp_path_factory.mktemp("labs"))
+    yield made
+    made.close()

@@ -1,9 +1,11 @@
 """What every command prints with: results on stdout (human or one JSON object), progress on stderr."""
 
+import os
+import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -125,6 +127,38 @@ def sentence(screen: Console, text: str, *, lead: str = "", style: str = "", lea
         screen.print(shown, soft_wrap=True)
 
 
+def wrapped(text: str) -> str:
+    """A line of progress as a terminal shows it best: cut at words, further lines indented; untouched in a pipe or log."""
+    if not sys.stderr.isatty():
+        return text
+    width = max(_NARROW // 2, shutil.get_terminal_size((_NARROW, 0)).columns)
+    return textwrap.fill(
+        text,
+        width,
+        subsequent_indent="    ",
+        drop_whitespace=True,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def to_nowhere(streams: Iterable[int]) -> None:
+    """What is written to these streams from here on goes nowhere, instead of failing: their terminal is gone."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in streams:
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
+
+
+def _tell(text: str) -> None:
+    """Progress is never worth a command: a switch goes on when nobody can read it any more (also under nohup)."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        to_nowhere([stream for stream in (1, 2) if os.fstat(stream).st_rdev == os.fstat(2).st_rdev])
+
+
 def shorter(path: Path) -> str:
     """Relative to the current folder where that is shorter."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
@@ -147,13 +181,12 @@ class Progress:
         if self._terminal:
             if now - self._printed < 0.1:
                 return
-            sys.stderr.write(f"\r\x1b[2K{text}")
+            _tell(f"\r\x1b[2K{text}")
             self._open = True
         elif now - self._printed < _PLAIN_INTERVAL:
             return
         else:
-            sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+            _tell(text + "\n")
         self._printed = now
 
     def note(self, text: str) -> None:
@@ -161,13 +194,12 @@ class Progress:
         if self._quiet:
             return
         self.close()
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        _tell(wrapped(text) + "\n")
 
     def close(self) -> None:
         """Ends the rewritten line."""
         if self._open:
-            sys.stderr.write("\r\x1b[2K")
+            _tell("\r\x1b[2K")
             self._open = False
 
 

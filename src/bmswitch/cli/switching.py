@@ -1,17 +1,16 @@
 """What `cutover` and `return` share: the question, the progress, Ctrl-C, the result. The way is the only difference."""
 
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from bmswitch.cli.render import Output, Progress, emit, emit_findings, table
+from bmswitch.cli.presses import Presses
+from bmswitch.cli.render import Output, Progress, emit, emit_error, emit_findings, table
 from bmswitch.model.errors import ConfigError, RefusedError
 
 if TYPE_CHECKING:
@@ -92,40 +91,32 @@ def _dry_run(name: str, settings: "Config", planned: "Plan", output: Output) -> 
 
 @contextmanager
 def hooks(settings: "Config", name: str, *, ask: bool, quiet: bool) -> Iterator["Hooks"]:
-    """Progress on stderr, the question, and Ctrl-C or SIGTERM as a wish to turn back."""
+    """Progress on stderr, the question, and Ctrl-C, SIGTERM or a lost terminal as a wish to turn back."""
     from bmswitch.workflows.cutover import Hooks  # noqa: PLC0415 - keeps other commands' start quick
 
     progress = Progress(quiet=quiet)
-    stop = threading.Event()
-
-    def wish(_number: int, _frame: object) -> None:
-        stop.set()
-
-    before: dict[int, Any] = {}
-
-    def arm() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before.setdefault(number, signal.signal(number, wish))
+    output = Output.json if quiet else Output.human
+    presses = Presses(name, lambda error: emit_error(name, error, output), quiet=quiet)
 
     def confirm(findings: "list[Finding]") -> None:
         _warn(findings, progress)
         if ask:
             ask_for_name(settings, name)
-        arm()
+        presses.arm()
 
     def tell(entry: "Entry", state: "State") -> None:
+        presses.state = state
         if entry.kind in ("resume", "abort"):
-            arm()
+            presses.arm()
         line = _line(entry, state)
         if line:
             progress.note(line)
 
     try:
-        yield Hooks(tell=tell, note=progress.note, confirm=confirm, stop=stop)
+        yield Hooks(tell=tell, note=progress.note, confirm=confirm, stop=presses.stop)
     finally:
         progress.close()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        presses.put_back()
 
 
 def _warn(findings: "list[Finding]", progress: Progress) -> None:

@@ -81,7 +81,7 @@ def start_switch(config: Config, plan: Plan, hooks: Hooks) -> SwitchResult:
             try:
                 book = Book(journal, world, hooks.tell)
                 book.write(_start(config, plan, journal, site.pieces.nodes))
-                return ended(run_switch(world, book, _decide(hooks.stop)), config)
+                return ended(run_switch(world, book, _decide(hooks)), config)
             finally:
                 world.close()
         finally:
@@ -112,7 +112,7 @@ def go_on(config: Config, plan: Plan, hooks: Hooks, *, abort: bool) -> SwitchRes
                 book.write(Entry(kind="resume", phase=state.phase, fence=fence, said="a new process goes on"))
                 if abort and book.state.goal == "switch":
                     _turn_back(book, world.now_ms())
-                return ended(run_switch(world, book, _decide(hooks.stop)), config)
+                return ended(run_switch(world, book, _decide(hooks)), config)
             finally:
                 world.close()
 
@@ -277,13 +277,18 @@ def _fence(journal: Journal, nodes: list[ProxyNode]) -> int:
     return max(seen, default=0) + 1
 
 
-def _decide(stop: threading.Event) -> Callable[[State, Observation], Action]:
-    """The model's decision; Ctrl-C turns back where that loses nothing, and is let pass where it would."""
+def _decide(hooks: Hooks) -> Callable[[State, Observation], Action]:
+    """The model's decision; Ctrl-C turns back where that loses nothing, and is passed over, with a word, where it would."""
+    told = False
 
     def decide(state: State, seen: Observation) -> Action:
-        asked = stop.is_set() and state.goal == "switch" and not state.outcome
+        nonlocal told
+        asked = hooks.stop.is_set() and state.goal == "switch" and not state.outcome
         if asked and may_abort(state, seen.now_ms):
             return Action(do="abort", phase="aborting", said="stopped by the operator")
+        if asked and not told:
+            hooks.note(f"too late to turn back: {state.target} may have taken clients' writes; going on")
+            told = True
         return next_action(state, seen)
 
     return decide

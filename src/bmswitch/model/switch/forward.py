@@ -72,6 +72,9 @@ def _doubt_before_promotion(state: State, seen: Observation) -> str:
             abs(seen.drift_ms) > state.limits.drift
         ),
         "the hold has lapsed": hold_lapsed(state, seen),
+        f"another process began it: nothing here proves that {state.target} equals {state.source}": (
+            state.resumed > 0 and not state.yes("prove")
+        ),
         f"{', '.join(strays)} points at {state.target} although nobody flipped it": bool(strays),
         f"{state.target} is {seen.target}, not {CLONING}: somebody promoted or demoted it": seen.target
         in (RUNNING, DEMOTED),

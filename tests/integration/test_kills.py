@@ -1,0 +1,66 @@
+"""kill -9 of `bmswitch cutover` at each effect, at four instants of it, and both ways out; clients' ledger and journal judge."""
+
+import itertools
+import time
+from typing import Any, get_args
+
+import pytest
+from tests.integration.kill_kit import (
+    Labs,
+    clients_at_work,
+    end_it,
+    explained,
+    kill_at,
+    nothing_lost,
+    one_side_serves,
+    state_of_journal,
+)
+from tests.integration.killed import INSTANTS, Instant, Way
+
+from bmswitch.model.switch import Verb
+
+COMMANDS = ("--resume", "--abort")
+BACK: dict[Verb, Way] = {
+    "flip-source": "back",
+    "start-source": "back",
+    "probe-source": "back",
+    "release": "back",
+    "demote-target": "turned",
+}
+"""Effects of the way back, and how the switch came to turn back."""
+
+RIGHTS: tuple[Verb, ...] = ("revoke-source", "restore-source")
+"""Not done in this lab: its configuration names no commands for them. The simulation has them."""
+FORWARD: tuple[Verb, ...] = tuple(
+    verb for verb in get_args(Verb) if verb == "release" or verb not in (*BACK, *RIGHTS)
+)
+CELLS: list[tuple[Way, Verb, Instant, str]] = [
+    *(("forward", verb, *cell) for verb in FORWARD for cell in itertools.product(INSTANTS, COMMANDS)),
+    *((way, verb, *cell) for verb, way in BACK.items() for cell in itertools.product(INSTANTS, COMMANDS)),
+]
+TENTH = 10
+
+
+def _cells() -> list[Any]:
+    params = []
+    for number, (way, verb, instant, command) in enumerate(CELLS):
+        slow = [pytest.mark.slow] if number % TENTH else []
+        name = f"{way}-{verb}-{instant}{command}"
+        params.append(pytest.param(way, verb, instant, command, id=name, marks=slow))
+    return params
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("way", "verb", "instant", "command"), _cells())
+def test_a_switch_killed_here_ends_on_one_side_and_loses_nothing(
+    labs: Labs, way: Way, verb: Verb, instant: Instant, command: str
+) -> None:
+    line = labs.ready()
+    with clients_at_work(line) as clients:
+        kill_at(line, verb, instant, way)
+        side, _ = end_it(line, command)
+        ended = time.time()
+        clients.served(ended)
+    one_side_serves(line, side)
+    assert state_of_journal(line).outcome == {"blue": "aborted", "green": "switched"}[side]
+    nothing_lost(clients, side, explained(line, ended))
