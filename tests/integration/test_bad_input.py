@@ -201,7 +201,7 @@ def test_a_plan_file_that_can_not_be_trusted_is_refused(line: Line, planned: Pat
     good = path.read_bytes()
     for bad, word in (
         (b"steps: none\n", "damaged"),
-        (good.replace(b'"schema": 1', b'"schema": 2'), "schema 2"),
+        (good.replace(b'"schema": 2', b'"schema": 9'), "schema 9"),
         (good.replace(b'"domains"', b'"domain"'), "damaged"),
     ):
         assert bad != good
