@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.integration.line_kit import (
     Line,
     no_interruption,
     prepared,
     running_line,
+    until_phase,
     verdict,
     wait_for,
 )
@@ -74,6 +76,32 @@ def _copied(line: Line, leg: int) -> int:
         told: dict[str, Any] = json.loads((line.lab / "run" / f"leg-{leg}" / "replicate.json").read_text())
         return int(told["records"])
     return 0
+
+
+@pytest.mark.timeout(400)
+def test_a_breach_in_the_soak_goes_back_by_itself_when_that_is_wanted(tmp_path: Path) -> None:
+    """The canary's password is changed on green in the soak. A password alone is not in the log, so blue still knows the old one."""
+    with running_line(tmp_path, *SMALL) as line:
+        told = yaml.safe_load(line.config.read_text())
+        told["soak"] |= {"on_breach": "return", "seconds": 6.0}
+        line.config.write_text(yaml.safe_dump(told))
+        line.must("plan")
+        line.must("provision")
+        copy = line.start("replicate")
+        line.must("status", "--wait", "caught-up", "--timeout", "90")
+        line.must("verify")
+        switch = line.start("cutover", "--yes")
+        until_phase(line, switch, "soak")
+        with line.core("green") as core:
+            canary = core.get("/api/users/lab.test/byLogin/user-000").json()["uid"]
+            core.post(f"/api/users/lab.test/{canary}/password_", json={"newPassword": "another"})
+        code, answer = switch.end(180)
+        assert code == 12, answer
+        assert answer["error"]["consequence"] == "traffic is on blue"
+        assert "user-000" not in answer["error"]["evidence"]
+        assert answer["result"]["serving"] == "blue"
+        assert copy.end()[0] == 0
+        assert line.must("status")["serving"] == "blue"
 
 
 def test_a_standby_is_refused_before_a_switch(tmp_path: Path) -> None:

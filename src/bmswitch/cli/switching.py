@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bmswitch.cli.presses import Presses
 from bmswitch.cli.render import Output, Progress, emit, emit_error, emit_findings, table
-from bmswitch.model.errors import ConfigError, RefusedError
+from bmswitch.model.errors import ConfigError, RefusedError, UnknownError
 
 if TYPE_CHECKING:
     from bmswitch.model.config import Config
@@ -43,19 +43,40 @@ def switch(
     """
     from bmswitch.workflows.config import load_config  # noqa: PLC0415 - keeps other commands' start quick
     from bmswitch.workflows.cutover import go_on, start_switch  # noqa: PLC0415 - the same
-    from bmswitch.workflows.legs import leg_to_switch  # noqa: PLC0415 - the same
+    from bmswitch.workflows.legs import (  # noqa: PLC0415 - the same
+        leg_of,
+        leg_to_switch,
+        require_way_back,
+    )
     from bmswitch.workflows.plan import load_plan  # noqa: PLC0415 - the same
+    from bmswitch.workflows.there_and_back import after_breach, breached  # noqa: PLC0415 - the same
 
-    settings = leg_to_switch(load_config(config), back=back).config
+    told = load_config(config)
+    leg = leg_to_switch(told, back=back)
+    settings = leg.config
     planned = load_plan(settings, plan)
     if how == "dry-run":
         _dry_run(name, settings, planned, output)
         return
-    with hooks(settings, name, ask=ask, quiet=output is Output.json) as lent:
-        if how == "start":
-            result = start_switch(settings, planned, lent)
-        else:
-            result = go_on(settings, planned, lent, abort=how == "abort")
+    if settings.soak.on_breach == "return" and not back:
+        require_way_back(leg_of(told, leg.number + 1))
+    quiet = output is Output.json
+    try:
+        with hooks(settings, name, ask=ask, quiet=quiet) as lent:
+            if how == "start":
+                result = start_switch(settings, planned, lent)
+            else:
+                result = go_on(settings, planned, lent, abort=how == "abort")
+    except UnknownError as error:
+        there = None if back else breached(error)
+        if there is None:
+            raise
+        raise after_breach(
+            there,
+            told,
+            lambda turned, way: hooks(turned, way, ask=False, quiet=quiet),
+            Progress(quiet=quiet).note,
+        ) from error
     emit(name, result, show_result, output)
 
 

@@ -294,7 +294,7 @@ class Soak(Strict, frozen=True):
     """How the target is watched after the switch, and what is a breach, on any one frontend.
 
     A breach is more than `failure_share` of the attempts failed, `failures_in_a_row`, or 95 % of them took longer than
-    `latency_p95` seconds. `on_breach`: `freeze` keeps traffic where it is; `return` asks for the way back; `page` keeps traffic
+    `latency_p95` seconds. `on_breach`: `freeze` keeps traffic where it is; `return` builds a standby and goes back; `page` keeps traffic
     and runs `page` with the evidence as JSON on its standard input. Without a `canary` only greetings are asked for.
     """
 

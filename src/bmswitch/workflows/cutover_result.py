@@ -19,7 +19,7 @@ _NEXT = {
     "": "bmswitch status",
     "freeze": "mend what the evidence names; bmswitch standby, then bmswitch return, lead back",
     "page": "mend what the evidence names; bmswitch standby, then bmswitch return, lead back",
-    "return": "bmswitch standby, then bmswitch return",
+    "return": "bmswitch standby, then bmswitch return, when the way back that was begun did not come to its end",
 }
 
 

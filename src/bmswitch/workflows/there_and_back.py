@@ -1,4 +1,4 @@
-"""`cutover --rehearse`: the switch, the soak, a standby and the return, on the real site, with a report of both ways."""
+"""There and back on the real site: `cutover --rehearse`, and `soak.on_breach: return`."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ import msgspec
 
 from bmswitch.files import replace_file
 from bmswitch.model.config import Config
-from bmswitch.model.errors import BmswitchError, UnknownError
+from bmswitch.model.errors import AbortedError, BmswitchError, UnknownError
 from bmswitch.model.plan import Plan
 from bmswitch.workflows.cutover import Hooks, start_switch
 from bmswitch.workflows.cutover_result import SwitchResult
@@ -67,6 +67,32 @@ def come_back(config: Config, lend: Lend, note: Callable[[str], None]) -> tuple[
         built = _since(began)
         with lend(leg.config, "return") as hooks:
             return start_switch(leg.config, load_plan(leg.config), hooks), built
+
+
+def breached(error: BmswitchError) -> SwitchResult | None:
+    """The switch whose soak found a breach, when the configuration wants the way back then."""
+    found = error.result
+    return found if isinstance(found, SwitchResult) and found.wants_return else None
+
+
+def after_breach(
+    there: SwitchResult, config: Config, lend: Lend, note: Callable[[str], None]
+) -> AbortedError:
+    """Goes back; the error to end with. `config` is as it is in the file.
+
+    Raises:
+        As `come_back` does: traffic is then still on the upgraded side.
+    """
+    note(f"the soak found a breach: {there.breach}; going back, as soak.on_breach says")
+    back, built = come_back(config, lend, note)
+    error = AbortedError(
+        "the soak found a breach, and the switch was taken back with everything that was written since",
+        evidence=f"{there.breach}; clients were held for {there.hold_ms} and {back.hold_ms} ms, {built:.0f} s between",
+        consequence=f"traffic is on {back.serving}",
+        next_command="mend what the evidence names, then bmswitch standby and bmswitch cutover",
+    )
+    error.result = back
+    return error
 
 
 def _since(began: float) -> float:
