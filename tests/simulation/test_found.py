@@ -17,6 +17,10 @@ FOUND: dict[str, list[Fault]] = {
         Fault(kind="crash-waiting", phase="fence", nth=1),
         Fault(kind="crash-waiting", phase="aborting"),
     ],
+    "a slow demotion outlived the process that had asked for it": [
+        Fault(kind="slow-answer", phase="fence", ms=1134),
+        Fault(kind="crash-waiting", phase="fence"),
+    ],
     "the way back gave up a node that points at green, demoted green and released the node": [
         Fault(kind="operator-aborts", phase="flip"),
         Fault(kind="node-restarts", phase="aborting", node=-1, ms=1200),

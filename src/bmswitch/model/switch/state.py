@@ -205,10 +205,11 @@ def _abort(state: State, entry: Entry) -> State:
 def _resume(state: State, entry: Entry) -> State:
     """A new process goes on. A hold that was asked for and not acknowledged may have come after a gap: it has lapsed.
 
-    Turning back starts over (each of its effects can be repeated); going forward keeps what was proven.
+    Turning back starts over (each of its effects can be repeated); going forward keeps what was proven. A call of the dead
+    process may still be at work on the other side for as long as it would have been waited for.
     """
     unheard = {
-        verb: entry.at_ms
+        verb: max(entry.at_ms, at + state.limits.fence)
         for verb, at in state.intended.items()
         if verb not in state.results and verb not in state.forward and state.lost.get(verb, 0) < at
     }
