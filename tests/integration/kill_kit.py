@@ -28,15 +28,16 @@ from bmswitch.workflows.overview import overview, wait_caught_up
 SMALL = ("--users", "2", "--items", "1")
 RATE = 40
 BUDGETS = {
-    "hold: 8.0": "hold: 40.0",
+    "hold: 8.0": "hold: 10.0",
     "drain: 2.0": "drain: 10.0",
     "barrier: 3.0": "barrier: 10.0",
-    "fence: 4.0": "fence: 10.0",
-    "prove: 3.0": "prove: 10.0",
-    "promote: 3.0": "promote: 10.0, flip: 5.0",
+    "fence: 4.0": "fence: 6.0",
+    "prove: 3.0": "prove: 4.0",
+    "promote: 3.0": "promote: 10.0, flip: 3.0",
     "seconds: 5.0": "seconds: 0.5",
 }
-"""A slow machine must not turn a switch back before the fault that is meant to; the lease stays short, so that it runs out."""
+"""A slow machine must not turn a switch back before the fault that is meant to; the lease stays short, so that it runs out, and
+no hold is longer than the proxy lets it be (10 s): a phase that waits in vain ends, and turns back, before that."""
 
 LEASE = 3.0
 PATIENCE = 240.0
@@ -180,9 +181,14 @@ def clock_jumps_at(line: Line, verb: str, instant: Instant) -> tuple[int, Any]:
 def frozen_at(line: Line, verb: str, instant: Instant) -> Iterator["subprocess.Popen[str]"]:
     """The same as a process that stands still: SIGCONT is the caller's."""
     with struck(line, "SIGSTOP", verb, instant, "forward") as process:
-        status = Path(f"/proc/{process.pid}/stat")
-        wait_for(lambda: status.read_text().rpartition(")")[2].split()[0] == "T", PATIENCE, "it stands still")
+        wait_for(lambda: _stands_still_or_ended(process), PATIENCE, "it stands still")
+        assert process.returncode is None, process.communicate()
         yield process
+
+
+def _stands_still_or_ended(process: "subprocess.Popen[str]") -> bool:
+    status = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return process.poll() is not None or status == "T"
 
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -197,12 +203,12 @@ def state_of_journal(line: Line) -> State:
     return state
 
 
-def one_side_serves(line: Line, side: str) -> None:
-    """Exactly one core leads, every node points at it and holds nothing."""
+def one_side_serves(line: Line, side: str, *, target: str = "CLONING") -> None:
+    """Exactly one core leads, every node points at it and holds nothing; `target` is what green is while blue leads."""
     seen = overview(load_config(line.config))
     cores = {"blue": seen.blue, "green": seen.green}
     assert (seen.serving, cores.pop(side)) == (side, "RUNNING"), seen
-    assert set(cores.values()) <= ({"CLONING", "DEMOTED"} if side == "blue" else {"silent"}), seen
+    assert set(cores.values()) <= ({target, "DEMOTED"} if side == "blue" else {"silent"}), seen
     assert all(node.seen and node.hold_until_ms <= time.time() * 1000 for node in seen.nodes), seen
 
 
@@ -225,13 +231,28 @@ def nothing_lost(clients: Clients, side: str, refused_between: tuple[float, floa
 
 def explained(line: Line, end: float) -> tuple[float, float] | None:
     """When clients may have been refused: blue was demoted, the dead process's hold had lapsed, and no end was reached yet."""
-    rows = line.journal()
-    starts = [number for number, row in enumerate(rows) if row["kind"] == "start"]
-    rows = rows[starts[-1] :]
+    rows = last_attempt(line)
     if not any(row["kind"] == "intent" and row["verb"] == "demote-source" for row in rows):
         return None
     lapsed = max(row["until_ms"] for row in rows if row.get("until_ms")) / 1000
     return (lapsed, end) if lapsed < end else None
+
+
+def last_attempt(line: Line) -> list[dict[str, Any]]:
+    """The journal's lines since the newest start."""
+    rows = line.journal()
+    starts = [number for number, row in enumerate(rows) if row["kind"] == "start"]
+    return rows[starts[-1] :]
+
+
+def ended_with(code: int, serving: str, said: str, seen: tuple[int, Any]) -> None:
+    """Exit code, serving side (`unknown` where none is), and a message that is whole and has these words in cause or evidence."""
+    assert (seen[0], (seen[1]["result"] or {}).get("serving", "")) == (code, serving), seen
+    error = seen[1]["error"]
+    assert said in f"{error['cause']} {error['evidence']}", error
+    assert error["evidence"], error
+    assert error["consequence"], error
+    assert error["next"], error
 
 
 def _as_new(line: Line, copy: Background) -> bool:

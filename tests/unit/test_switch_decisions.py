@@ -169,6 +169,16 @@ def test_a_withdrawal_that_is_not_proven_turns_back_and_is_given_back_before_the
     assert back == ["flip-source", "restore-source", "start-source", "probe-source", "release"]
 
 
+def test_a_switch_that_turns_back_names_who_does_not_answer() -> None:
+    table = Table()
+    table.run(until="barrier")
+    late = table.now + LIMITS.hold
+    nodes = (Node(name="p0", seen=False),)
+    said = next_action(table.state, table.see(now_ms=late, target="silent", nodes=nodes)).said
+    assert said == "the hold has lapsed; no answer from: p0, green's core"
+    assert next_action(table.state, table.see(now_ms=late)).said == "the hold has lapsed"
+
+
 def test_rights_are_given_back_later_than_a_late_withdrawal_can_arrive() -> None:
     table = Table(Powers(revoke=True))
     table.answers["revoke-source"] = Result(answer="unknown")

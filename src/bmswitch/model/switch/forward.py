@@ -6,7 +6,17 @@ so a step never has to know what comes after it.
 
 from collections.abc import Callable
 
-from bmswitch.model.switch.facts import CLONING, DEMOTED, RUNNING, Action, Observation, Phase, Verb
+from bmswitch.model.switch.facts import (
+    CLONING,
+    DEMOTED,
+    RUNNING,
+    SILENT,
+    UNKNOWN,
+    Action,
+    Observation,
+    Phase,
+    Verb,
+)
 from bmswitch.model.switch.state import State
 
 QUIET_LOOKS = 3
@@ -81,8 +91,18 @@ def _doubt_before_promotion(state: State, seen: Observation) -> str:
         f"{state.source} serves again although it was demoted": state.yes("demote-source")
         and seen.source == RUNNING,
     }
-    found = next((said for said, so in doubts.items() if so), "")
-    return found or _failed(state) or _late(state, seen)
+    found = next((said for said, so in doubts.items() if so), "") or _failed(state) or _late(state, seen)
+    return found + _unread(state, seen) if found else ""
+
+
+def _unread(state: State, seen: Observation) -> str:
+    """What can not be read now: often the cause of a lapsed hold or a missed deadline, and never one by itself."""
+    silent = [node.name for node in seen.nodes if not node.seen]
+    cores = {state.target: seen.target}
+    if not state.was_intended("stop-source"):
+        cores[state.source] = seen.source
+    silent += [f"{name}'s core" for name, core in cores.items() if core in (SILENT, UNKNOWN)]
+    return f"; no answer from: {', '.join(silent)}" if silent else ""
 
 
 def _failed(state: State) -> str:
@@ -261,9 +281,8 @@ def promote(state: State, seen: Observation) -> Action | None:
         return None
     if not state.was_intended("promote-target"):
         if state.cap_ms - seen.now_ms < state.limits.flip + state.limits.margin:
-            return Action(
-                do="abort", phase="aborting", said="too little of the hold is left to promote and flip"
-            )
+            said = f"too little of the hold is left to promote and flip{_unread(state, seen)}"
+            return Action(do="abort", phase="aborting", said=said)
         if not held_everywhere(state, seen) or seen.target != CLONING:
             return wait(
                 "promote", f"every node must hold and {state.target} be a clone before it is promoted"
