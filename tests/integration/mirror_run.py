@@ -8,7 +8,7 @@ import time
 import msgspec
 
 from bmswitch.model.config import Config
-from bmswitch.model.plan import Plan
+from bmswitch.model.plan import SCHEMA, Plan
 from bmswitch.workflows.mirroring import Mirroring
 
 IID = "bluemind-644e1a44-332a-47af-815d-b5a806fa5ab0"
@@ -52,12 +52,13 @@ def plan_for(plan_id: str) -> Plan:
     }
     return msgspec.convert(
         {
-            "schema": 1,
+            "schema": SCHEMA,
+            "serving": "blue",
             "id": plan_id,
             "created_at": "",
             "config_hash": "",
-            "blue": side,
-            "green": side,
+            "source": side,
+            "target": side,
             "volume": {"records": {}, "entries": {}, "bodies": 0},
             "steps": [],
             "findings": [],

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.integration.line_kit import (
     Line,
     caught_up,
@@ -68,6 +69,7 @@ def _killed_in_the_hold(line: Line) -> None:
         assert answer["result"]["serving"] == "blue"
 
 
+@pytest.mark.slow
 def test_a_switch_that_is_killed_after_the_demotion_ends_on_one_side(tmp_path: Path) -> None:
     with running_line(tmp_path, *SMALL) as line:
         copy = prepared(line, RATE)

@@ -38,6 +38,7 @@ def item(uid: str, text: str, operation: Operation = Operation.UPDATE) -> LogRec
 class Green:
     """Green's core, of which only the state is asked."""
 
+    name = "green"
     answer = "CORE_STATE_CLONING"
 
     def state(self) -> str:
