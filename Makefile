@@ -21,7 +21,7 @@ $(READY): requirements.lock pyproject.toml
 demo: setup  ## upgrade a blue site under client load, on this machine
 	@$(BIN)/bmswitch lab demo
 
-test: lint unit simulation integration  ## what must pass (about ten minutes)
+test: lint unit simulation integration  ## what must pass (about a quarter of an hour)
 
 test-all: test  ## with the longer suites
 	$(PYTEST) -m slow tests
