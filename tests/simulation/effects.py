@@ -337,7 +337,10 @@ class SimWorld(World):
         source = self.site.source
 
         def act() -> None:
-            require(2 if withheld else 1, nothing_is_cut_short(self.site, withheld=withheld))
+            if (
+                source is self.site.source
+            ):  # else it comes after the sides were exchanged: a standby has nothing to lose
+                require(2 if withheld else 1, nothing_is_cut_short(self.site, withheld=withheld))
             source.withheld = withheld
 
         def read() -> Result:
