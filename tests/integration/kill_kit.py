@@ -30,7 +30,7 @@ RATE = 40
 BUDGETS = {
     "hold: 8.0": "hold: 10.0",
     "drain: 2.0": "drain: 10.0",
-    "barrier: 3.0": "barrier: 10.0",
+    "barrier: 3.0": "barrier: 5.0",
     "fence: 4.0": "fence: 6.0",
     "prove: 3.0": "prove: 4.0",
     "promote: 3.0": "promote: 10.0, flip: 3.0",
