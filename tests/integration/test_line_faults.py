@@ -25,6 +25,7 @@ LEASE = 3.0
 FLUSH = 1.0
 
 
+@pytest.mark.slow
 def test_a_copy_that_is_killed_goes_on_and_a_switch_that_is_killed_in_the_hold_lets_clients_go(
     tmp_path: Path,
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_switch_that_is_killed_after_the_demotion_ends_on_one_side(tmp_path: P
         _nothing_lost(summary, checked, [(killed, back), (second, forward)])
 
 
+@pytest.mark.slow
 def test_green_that_dies_in_the_switch_is_given_up_and_no_client_notices(tmp_path: Path) -> None:
     with running_line(tmp_path, *SMALL) as line:
         copy = prepared(line, RATE)

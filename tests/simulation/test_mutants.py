@@ -27,7 +27,19 @@ def found(name: str) -> FoundError | None:
     return None
 
 
-@pytest.mark.parametrize("name", sorted(MUTANTS))
+SLOW = {
+    "clocks-further-apart-than-the-margin",
+    "hold-beyond-the-budget",
+    "ignore-lease-expiry",
+    "keep-answers-in-memory",
+    "proof-that-does-not-wait",
+}
+"""Found late: ten seconds and more each."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(m, marks=[pytest.mark.slow] if m in SLOW else []) for m in sorted(MUTANTS)]
+)
 def test_a_switch_without_one_safety_is_found(name: str) -> None:
     error = found(name)
     assert error is not None, f"{name} was not found in {SEEDS} seeds"
