@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -189,8 +190,9 @@ def test_what_happens_to_a_running_proxy_is_found(driver: Driver, tmp_path: Path
                     "an old worker", lambda: node.answers() and "one_generation" in levels(look(node, every))
                 )
                 changed = node.directory / ("haproxy.cfg" if driver == "haproxy" else "nginx.conf")
-                os.utime(changed)
-                until("the change is seen", lambda: "in_place" in levels(look(node, every)), timeout=3)
+                later = time.time() + 2  # a worker's start is known to the second
+                os.utime(changed, (later, later))
+                until("the change is seen", lambda: "in_place" in levels(look(node, every)))
                 assert str(changed) in look(node)["in_place"].evidence
             until("it ends", lambda: "one_generation" not in levels(look(node, every)))
         node.kill(driver)
