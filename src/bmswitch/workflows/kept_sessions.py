@@ -103,7 +103,8 @@ class Ending:
             then = found
             for kind in ORDER:
                 found = self._kind(kind, found, deadline)
-            if not left(found) or found == then or time.monotonic() >= deadline:
+            done = not left(found) or found == then or self._in_one(then)
+            if done or time.monotonic() >= deadline:
                 break
         facts: dict[str, int | str] = {
             kind: _total(before, kind) - _total(found, kind) for kind in ("mail", "web")
@@ -129,7 +130,7 @@ class Ending:
 
     def _kind(self, kind: str, found: list[Open], deadline: float) -> list[Open]:
         """Batches of one kind for as long as each makes them fewer; then it is the next kind's turn."""
-        where = _WHERE[kind]
+        where, at_once = _WHERE[kind], self._in_one(found)
         for _ in range(_STEPS):
             before = _total(found, where)
             if not before or time.monotonic() >= deadline:
@@ -138,11 +139,16 @@ class Ending:
                 self._command(kind)
             else:
                 self._cut(kind, flipped=False)
-            time.sleep(self._pace.every)
+            if not at_once:
+                time.sleep(self._pace.every)
             found = self.count()
-            if _total(found, where) >= before:
+            if at_once or _total(found, where) >= before:
                 break
         return found
+
+    def _in_one(self, found: Sequence[Open]) -> bool:
+        """One batch asks all of them: what then still runs ends in the drain, which waits for it."""
+        return all(max(each.mail or 0, each.web or 0) <= self._pace.batch for each in found)
 
     def _command(self, kind: str) -> None:
         values = {"{kind}": kind, "{at_most}": str(self._pace.batch)}
