@@ -45,7 +45,7 @@ kills: setup  ## kill -9 of the switch at every instant of every effect, with bo
 	$(PYTEST) -v -p no:randomly tests/integration/test_kills.py
 
 integration: setup  ## real parts
-	$(PYTEST) -m "not slow" tests/integration
+	$(PYTEST) -m "not slow" -n 2 --dist loadfile tests/integration
 
 schema: setup  ## renew the JSON Schema beside the examples
 	$(BIN)/bmswitch config schema --to examples/bmswitch.schema.json

@@ -72,15 +72,6 @@ class Broker:
     def delete_topic(self, name: str) -> None:
         self.admin.delete_topics([name])[name].result(20)
 
-    def forget(self, installation: str) -> None:
-        """Deletes what other tests have left of this installation: the broker is shared, and so is the id."""
-        for name in self._of(installation):
-            self.delete_topic(name)
-        until(lambda: not self._of(installation), "the old topics are gone")
-
-    def _of(self, installation: str) -> list[str]:
-        return [name for name in self.admin.list_topics(timeout=10).topics if name.startswith(installation)]
-
     def alter(self, topic: str, key: str, value: str) -> None:
         entry = ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
@@ -263,7 +254,6 @@ def running_lab(folder: Path, kafka_address: str) -> Iterator[Lab]:
     """Everything up and clean, green a clone of blue that has caught up."""
     kafka = Broker(kafka_address)
     wanted = {topics.orphans(IID): 64, topics.domain(IID, DOMAIN): 64, topics.crp(IID): 8}
-    kafka.forget(topics.hex_id(IID))
     for name, count in wanted.items():
         kafka.create_topic(name, count)
     with ExitStack() as stack:

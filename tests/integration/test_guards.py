@@ -24,7 +24,7 @@ from tests.integration.guard_lab import (
     tls_listener,
     with_frontend,
 )
-from tests.integration.parts import require_real
+from tests.integration.parts import require_real, running_apache_kafka
 
 from bmswitch.model.config import Core, Replication
 from bmswitch.model.guards import GUARDS, Facts
@@ -78,9 +78,10 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, apache_kafka: str) -> Iterator[Lab]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     require_real("minio")
-    with running_lab(tmp_path_factory.mktemp("guards"), apache_kafka) as made:
+    folder = tmp_path_factory.mktemp("guards")
+    with running_apache_kafka(folder / "kafka") as kafka, running_lab(folder, kafka) as made:
         made.plan = make_plan(made.config)
         yield made
 
