@@ -9,12 +9,15 @@ from tests.integration.verify_core import TOKEN, FakeCore, Installation, item, s
 
 from bmswitch.bluemind.bulk import Bulk
 from bmswitch.bluemind.client import Core
+from bmswitch.kafka.consumer import Batch
 from bmswitch.model.errors import AccessError, DifferentError, UnknownError, UnreachableError
+from bmswitch.model.records import LogRecord, Operation, RecordKey, encode_key
 from bmswitch.parity.bodies import Bodies
 from bmswitch.workflows.barrier import ensure_barrier, run_barrier
 from bmswitch.workflows.verify import Options, Outcome, Pieces, load_proof, prove_sites, refusal, save
 
 D = "lab.test"
+TOPIC = "0123456789abcdef0123456789abcdef-" + D
 
 
 class Bucket:
@@ -31,7 +34,14 @@ class Bucket:
         return guid not in self.damaged
 
 
-def prove(blue: FakeCore, green: FakeCore, *, bucket: Bucket | None = None, **changes: Any) -> Outcome:
+def prove(
+    blue: FakeCore,
+    green: FakeCore,
+    *,
+    bucket: Bucket | None = None,
+    log: "FakeLog | None" = None,
+    **changes: Any,
+) -> Outcome:
     first, second = Core(blue.url, TOKEN, name="blue"), Core(green.url, TOKEN, name="green")
     green_token = changes.pop("green_token", TOKEN)
     ensure_barrier(first, [D])
@@ -40,9 +50,10 @@ def prove(blue: FakeCore, green: FakeCore, *, bucket: Bucket | None = None, **ch
         target=lambda: Bulk(green.url, green_token, name="green"),
         domains=[D],
         versions=(blue.held.version, green.held.version),
-        position=lambda: {"t": [1, 2]},
+        position=log.position if log else lambda: {"t": [1, 2]},
         barrier=lambda: run_barrier(first, second, [D], timeout=5),
         bodies=Bodies(bucket or Bucket(), sample=changes.pop("bodies", 50)),
+        log=(lambda _: log) if log else None,
     )
     try:
         return prove_sites(pieces, "plan-1", Options(**changes), lambda _: None)
@@ -416,3 +427,79 @@ def test_the_files_are_private_and_can_be_read_again(tmp_path: Path) -> None:
     assert len(lines) == 1
     assert "secret words" not in lines[0]
     assert (tmp_path / "proof.json").stat().st_mode & 0o77 == 0
+
+
+class FakeLog:
+    """The source's log: what `touch` says; every read takes what is there."""
+
+    def __init__(self) -> None:
+        self.records: list[LogRecord] = []
+        self._read = 0
+
+    def touch(self, kind: str, owner: str, container: str, uid: str) -> None:
+        key = encode_key(RecordKey(kind, owner, container, 5, "c", Operation.UPDATE))
+        self.records.append(LogRecord(TOPIC, 0, len(self.records), 0, key, b'{"uid":"%b"}' % uid.encode()))
+
+    def position(self) -> dict[str, list[int]]:
+        return {TOPIC: [len(self.records)]}
+
+    def read(self, limit: int, timeout: float) -> Batch:  # noqa: ARG002 -- as a real log's
+        found, self._read = self.records[self._read : self._read + limit], len(self.records)
+        return Batch(found, {})
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_value_that_comes_back_under_traffic_is_not_called_different() -> None:
+    """One event made, one deleted: blue's count is the same at each reading, and green is always one event behind."""
+    held, log = small_installation(1), FakeLog()
+    with two_cores(held, held.clone()) as (blue, green):
+        green.held.extra_count["tags_u0"] = -1
+        mirror = blue.hook
+
+        def busy(method: str, path: str, body: object) -> None:
+            mirror(method, path, body)
+            if path.endswith("/tags_u0/_itemCount"):
+                log.touch("tags", "u0", "tags_u0", f"made-{len(log.records)}")
+
+        blue.hook = busy
+        outcome = prove(blue, green, log=log, rounds=4)
+    assert [(one.item, one.what) for one in outcome.differences] == [
+        ("(count)", "changes faster than it can be read")
+    ]
+    assert outcome.proof.verdict == "unknown"
+
+
+def test_a_difference_is_certain_once_the_traffic_has_gone_by() -> None:
+    held, log = small_installation(1), FakeLog()
+    with two_cores(held, held.clone()) as (blue, green):
+        green.held.extra_count["tags_u0"] = -1
+        mirror = blue.hook
+
+        def busy(method: str, path: str, body: object) -> None:
+            mirror(method, path, body)
+            if path.endswith("/tags_u0/_itemCount") and len(log.records) < 2:
+                log.touch("tags", "u0", "tags_u0", "made")
+
+        blue.hook = busy
+        outcome = prove(blue, green, log=log, rounds=5)
+    assert [(one.item, one.what) for one in outcome.differences] == [("(count)", "count")]
+
+
+def test_a_record_that_is_sent_after_the_barrier_is_waited_for() -> None:
+    """Blue answers reads from its database before its record is sent (change-log.md 8.1): one barrier can overtake it."""
+    held = small_installation(1)
+    late = held.clone()
+    drop_item("notes:default_u0", "n/1")(late)
+    with two_cores(held, late) as (blue, green):
+        mirror = blue.hook
+
+        def sent(method: str, path: str, body: object) -> None:
+            mirror(method, path, body)
+            if "POST /api/notes/notes%3Adefault_u0/_mget" in green.calls:
+                green.held.items["notes:default_u0"] = blue.held.items["notes:default_u0"]
+
+        blue.hook = sent
+        outcome = prove(blue, green)
+    assert outcome.differences == []

@@ -1,7 +1,9 @@
-"""Live traffic: a difference counts only when the source stood still around a barrier and the target still differs after it.
+"""Live traffic: a difference counts only when the source stood still around two barriers and the target differs after both.
 
-First reading (the source b1, the target g1 differ) -> barrier -> second reading (b2, g2). If b1 == b2, all that the source had at the first
-reading has passed to the target, so g2 != b2 is a difference. If b1 != b2, the item moves: it is read again in the next round.
+Reading (source b1, target g1 differ) -> barrier -> reading (b2, g2). The source stood still when b1 == b2 *and* its log touched the
+item no more since the first reading: values alone come back (one event made, one deleted: the same count). Then all that the source
+had at the first reading has passed to the target. One such round is not enough: the source answers reads from its database before
+it has sent the record (change-log.md 8.1), so a barrier can overtake a record that is about to be sent. Two rounds in a row decide.
 What never stands still is unknown, never different and never equal.
 """
 
@@ -12,7 +14,8 @@ from dataclasses import dataclass, field
 from bmswitch.model.differences import Difference, Place, difference, explain
 from bmswitch.model.digest import Print
 from bmswitch.parity.read import Wanted
-from bmswitch.parity.sides import CONTAINERS, ENTRIES, Pair, Sides
+from bmswitch.parity.sides import CONTAINERS, COUNT, ENTRIES, SIDE, Pair, Sides
+from bmswitch.parity.touched import Touched
 
 AGAIN = " (again)"
 _MAX_KEPT = 1000
@@ -20,7 +23,12 @@ _PLACES_AT_ONCE = 8
 _HOLDERS = frozenset({ENTRIES, CONTAINERS})
 UNSETTLED = "changes faster than it can be read"
 
+ROUNDS_STILL = 2
+"""Rounds in a row in which the source must have stood still before a difference is certain."""
+
 Barrier = Callable[[], Awaitable[object]]
+Moved = Callable[[], Awaitable[Touched]]
+"""What the source's log touched since the last call, up to its end at the time of the call."""
 Suspects = dict[str, tuple[Print | None, frozenset[int]]]
 """Item uid to the source's print at the last reading and the ids that the item may have."""
 
@@ -49,53 +57,93 @@ def _ids(pair: Pair, uid: str) -> frozenset[int]:
     return frozenset(number for number in found if isinstance(number, int))
 
 
-async def settle(sides: Sides, suspects: dict[Place, Suspects], barrier: Barrier, *, rounds: int) -> Settled:
-    """Re-reads the suspects around a barrier, at most `rounds` times."""
-    settled, todo = Settled(), {place: items for place, items in suspects.items() if items}
-    for _ in range(rounds):
+async def nothing_moved() -> Touched:
+    """For a source that is frozen, or whose log can not be read: its values alone tell whether it stood still."""
+    return Touched()
+
+
+async def settle(
+    sides: Sides,
+    suspects: dict[Place, Suspects],
+    barrier: Barrier,
+    *,
+    rounds: int,
+    moved: Moved = nothing_moved,
+) -> Settled:
+    """Re-reads the suspects after barriers, at most `rounds` times (at least two, or nothing can be certain)."""
+    todo = {place: items for place, items in suspects.items() if items}
+    work = _Settling(sides, Settled(), moved)
+    for _ in range(max(rounds, ROUNDS_STILL)):
         if not todo:
-            return settled
+            return work.settled
         await barrier()
-        todo = await _round(sides, todo, settled)
+        todo = await work.round(todo)
     for place, items in todo.items():
-        settled.unsettled += [difference(place, uid, "both", UNSETTLED) for uid in items]
-    return settled
+        work.settled.unsettled += [difference(place, uid, "both", UNSETTLED) for uid in items]
+    return work.settled
 
 
-async def _round(sides: Sides, todo: dict[Place, Suspects], settled: Settled) -> dict[Place, Suspects]:
-    gate, again = asyncio.Semaphore(_PLACES_AT_ONCE), dict[Place, Suspects]()
+@dataclass
+class _Settling:
+    """One settling; `still` counts the rounds in a row in which the source's item stood still while both sides differed."""
 
-    async def one(place: Place, before: Suspects) -> None:
-        async with gate:
-            pair = await sides.pair(place, _wanted(before))
-        moving = _judge(pair, before, settled)
-        if moving:
-            again[place] = moving
+    sides: Sides
+    settled: Settled
+    moved: Moved
+    still: dict[tuple[Place, str], int] = field(default_factory=dict)
 
-    async with asyncio.TaskGroup() as group:
-        for place, before in todo.items():
-            group.create_task(one(place, before))
-    return again
+    async def round(self, todo: dict[Place, Suspects]) -> dict[Place, Suspects]:
+        """Reads all suspects once; those that must be read again."""
+        gate, pairs = asyncio.Semaphore(_PLACES_AT_ONCE), list[tuple[Pair, Suspects]]()
+
+        async def one(place: Place, before: Suspects) -> None:
+            async with gate:
+                pairs.append((await self.sides.pair(place, _wanted(before)), before))
+
+        async with asyncio.TaskGroup() as group:
+            for place, before in todo.items():
+                group.create_task(one(place, before))
+        touched = await self.moved()
+        again = {pair.place: self._judge(pair, before, touched) for pair, before in pairs}
+        return {place: moving for place, moving in again.items() if moving}
+
+    def _judge(self, pair: Pair, before: Suspects, touched: Touched) -> Suspects:
+        """Certain differences go to `settled`; what is not certain yet is returned, to be read again."""
+        moving: Suspects = {}
+        now = suspects_of(pair)
+        for uid, (print_now, ids) in now.items():
+            old = before.get(uid)
+            moves = old is None or old[0] != print_now or _touches(touched, pair.place, uid)
+            rounds = self.still[pair.place, uid] = 0 if moves else self.still.get((pair.place, uid), 0) + 1
+            if rounds < ROUNDS_STILL:
+                moving[uid] = (print_now, ids | (old[1] if old else frozenset()))
+            else:
+                self.settled.differences += explained(pair, uid)
+        if pair.place.type in _HOLDERS:
+            both = pair.source.prints.keys() & pair.target.prints.keys() & before.keys()
+            self.settled.appeared.setdefault(pair.place, set()).update(both - moving.keys())
+        return moving
+
+
+def _touches(touched: Touched, place: Place, uid: str) -> bool:
+    """True when the log touched the item; a count moves with any item, a user's settings also with the domain's (4.4)."""
+    if place.type == SIDE and uid == "settings":
+        domains = Place(place.domain, place.domain, "", SIDE)
+        if _touches_item(touched, domains, "domain settings"):
+            return True
+    return _touches_item(touched, place, uid.split(AGAIN, maxsplit=1)[0])
+
+
+def _touches_item(touched: Touched, place: Place, uid: str) -> bool:
+    if place not in touched.places:
+        return False
+    items = touched.places[place]
+    return items is None or uid == COUNT or uid in items
 
 
 def _wanted(before: Suspects) -> Wanted:
     items = {uid.split(AGAIN)[0]: ids for uid, (_, ids) in before.items()}
     return Wanted(items, keep=len(items) <= _MAX_KEPT)
-
-
-def _judge(pair: Pair, before: Suspects, settled: Settled) -> Suspects:
-    """Certain differences go to `settled`; what the source changed meanwhile is returned, to be read again."""
-    moving: Suspects = {}
-    now = suspects_of(pair)
-    for uid, (print_now, ids) in now.items():
-        if uid not in before or before[uid][0] != print_now:
-            moving[uid] = (print_now, ids | (before[uid][1] if uid in before else frozenset()))
-        else:
-            settled.differences += explained(pair, uid)
-    if pair.place.type in _HOLDERS:
-        both = pair.source.prints.keys() & pair.target.prints.keys() & before.keys()
-        settled.appeared.setdefault(pair.place, set()).update(both - moving.keys())
-    return moving
 
 
 def explained(pair: Pair, uid: str) -> list[Difference]:

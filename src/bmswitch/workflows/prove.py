@@ -9,19 +9,18 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from bmswitch.bluemind.bulk import Bulk
-from bmswitch.kafka.consumer import Batch, LogConsumer
 from bmswitch.kafka.topics import Topics
 from bmswitch.model.config import Colour, Config
 from bmswitch.model.differences import Difference, Place
-from bmswitch.model.errors import BmswitchError, RefusedError, UnknownError
+from bmswitch.model.errors import BmswitchError
 from bmswitch.model.plan import Plan
 from bmswitch.model.proof import Position, Proof, Verdict
 from bmswitch.model.topics import CRP
@@ -31,13 +30,12 @@ from bmswitch.parity.suspects import settle, unexplained
 from bmswitch.parity.touched import Touched
 from bmswitch.workflows.barrier import run_barrier
 from bmswitch.workflows.sites import open_core
+from bmswitch.workflows.tail import Log, Tail, open_log
 from bmswitch.workflows.verify import first_of, open_bulk
 
-_READ = 5000
-_POLL = 0.05
 _AGAIN = 0.02
 _SMALL = 50
-_MAX_PLACES = 500_000
+_SETTLE = 30.0
 _SHOWN = 20
 _MAY_BE_KNOWN = frozenset({"container_flat_hierarchy", "replicated_mailboxes", "containers"})
 """Where a difference can have a reason that no waiting mends."""
@@ -65,93 +63,6 @@ class ProofResult(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     position: Position
     why: str = ""
-
-
-class Log(Protocol):
-    """A reader of the source's log, as far as this needs it."""
-
-    def read(self, limit: int, timeout: float) -> Batch:
-        """What is there, or what comes within `timeout` seconds."""
-
-    def close(self) -> None:
-        """Leaves."""
-
-
-class Tail:
-    """Reads the source's log in a thread and keeps what it touched. Bounded: too much touched is an error, never forgotten."""
-
-    def __init__(self, log: Log, start: Mapping[str, list[int]]) -> None:
-        self._log = log
-        self._touched = Touched()
-        self._next = {
-            (name, p): offset for name, offsets in start.items() for p, offset in enumerate(offsets)
-        }
-        self._changed = threading.Condition()
-        self._error: BmswitchError | None = None
-        self._stop = False
-        self._thread = threading.Thread(target=self._run, name="the source-log", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stops the thread."""
-        with self._changed:
-            self._stop = True
-        self._thread.join(5)
-        self._log.close()
-
-    def take(self) -> Touched:
-        """What was touched since the last call."""
-        with self._changed:
-            taken, self._touched = self._touched, Touched()
-        return taken
-
-    def wait(self, ends: Position, deadline: float) -> None:
-        """Returns when every record below `ends` was seen; UnknownError at the (monotonic) deadline."""
-        with self._changed:
-            while behind := self._behind(ends):
-                left = deadline - time.monotonic()
-                if self._error is not None:
-                    raise self._error
-                if left <= 0:
-                    raise UnknownError(
-                        "the source's log could not be read to its end in time",
-                        evidence=f"{behind} records were left",
-                    )
-                self._changed.wait(left)
-
-    def _behind(self, ends: Position) -> int:
-        return sum(
-            max(0, end - self._next.get((name, p), 0))
-            for name, offsets in ends.items()
-            for p, end in enumerate(offsets)
-        )
-
-    def _run(self) -> None:
-        while not self._stop:
-            try:
-                batch = self._log.read(_READ, _POLL)
-            except BmswitchError as error:
-                with self._changed:
-                    self._error = error
-                    self._changed.notify_all()
-                return
-            self._take(batch)
-
-    def _take(self, batch: Batch) -> None:
-        with self._changed:
-            for record in batch.records:
-                self._touched.add(record)
-                at = (record.topic, record.partition)
-                self._next[at] = max(self._next.get(at, 0), record.offset + 1)
-            for at, end in batch.ends.items():
-                self._next[at] = max(self._next.get(at, 0), end)
-            if len(self._touched) > _MAX_PLACES:
-                self._error = RefusedError(
-                    "too much has changed since the last proof to prove it at the switch",
-                    evidence=f"{len(self._touched)} containers",
-                    next_command="bmswitch verify",
-                )
-            self._changed.notify_all()
 
 
 @dataclass
@@ -257,7 +168,14 @@ class SwitchProof:
         async def barrier() -> None:
             await asyncio.to_thread(self._pieces.barrier)
 
-        settled = await settle(self._sides, compared.suspects, barrier, rounds=2)
+        def touched() -> Touched:
+            """Whatever moves stays to be proved in the hold as well."""
+            self._collect(self._pieces.position(), time.monotonic() + _SETTLE)
+            return self._left
+
+        settled = await settle(
+            self._sides, compared.suspects, barrier, rounds=2, moved=lambda: asyncio.to_thread(touched)
+        )
         for one in [*settled.unsettled, *settled.differences]:
             place = Place(one.domain, one.owner, one.container, one.type)
             self._left.merge(Touched({place: todo.places[place]}))
@@ -331,13 +249,6 @@ def open_switch_proof(config: Config, plan: Plan, proof: Proof) -> SwitchProof:
     reader = Topics(config.source.kafka)
     versions = {_version(config, colour) for colour in _COLOURS}
 
-    def log(position: Position) -> Log:
-        consumer = LogConsumer(
-            config.source.kafka, f"bmswitch-proof-{plan.id}", partitions=sum(topics.values())
-        )
-        consumer.assign(position)
-        return consumer
-
     def barrier() -> float:
         source, target = open_core(config, config.serving), open_core(config, config.standby)
         try:
@@ -350,7 +261,7 @@ def open_switch_proof(config: Config, plan: Plan, proof: Proof) -> SwitchProof:
         SwitchPieces(
             source=lambda: open_bulk(config, config.serving),
             target=lambda: open_bulk(config, config.standby),
-            log=log,
+            log=lambda start: open_log(config, f"bmswitch-proof-{plan.id}", start),
             position=lambda: reader.ends(topics),
             barrier=barrier,
             newer=len(versions) > 1,

@@ -27,10 +27,12 @@ from bmswitch.parity.bodies import Bodies
 from bmswitch.parity.full import FullPass
 from bmswitch.parity.report import dimensions, not_proved
 from bmswitch.parity.sides import Sides
-from bmswitch.parity.suspects import Settled, settle, unexplained
+from bmswitch.parity.suspects import Moved, Settled, nothing_moved, settle, unexplained
+from bmswitch.parity.touched import Touched
 from bmswitch.workflows.barrier import run_barrier
 from bmswitch.workflows.config import read_secret
 from bmswitch.workflows.sites import open_bucket, open_core, verification
+from bmswitch.workflows.tail import Log, Tail, open_log
 
 PROOF_FILE = "proof.json"
 DIFFERENCES_FILE = "differences.ndjson"
@@ -52,7 +54,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass
 class Pieces:
-    """What a proof needs of the world. `position` reads the source's end offsets, `barrier` blocks until it has passed."""
+    """What a proof needs of the world. `position` reads the source's end offsets, `barrier` blocks until it has passed.
+
+    `log` reads the source's log from a position; without it the source's values alone tell whether something moves.
+    """
 
     source: Callable[[], Bulk]
     target: Callable[[], Bulk]
@@ -61,6 +66,7 @@ class Pieces:
     position: Callable[[], Position]
     barrier: Callable[[], object]
     bodies: Bodies
+    log: Callable[[Position], Log] | None = None
 
 
 @dataclass
@@ -105,6 +111,7 @@ def _pieces(config: Config, plan: Plan, source: Core, target: Core, bodies: Bodi
         position=lambda: reader.ends(topics),
         barrier=lambda: run_barrier(source, target, plan.source.domains, timeout=60.0),
         bodies=bodies,
+        log=lambda start: open_log(config, f"bmswitch-verify-{plan.id}", start),
     )
 
 
@@ -164,23 +171,39 @@ async def _prove(pieces: Pieces, plan_id: str, options: Options, shown: Shown) -
 
 
 async def _settle(work: FullPass, pieces: Pieces, options: Options, shown: Shown) -> Settled:
-    """Settles the suspects, then reads what only just appeared on both sides, a bounded number of times."""
+    """Settles the suspects while the source's log is watched for what moves; reads what only just appeared on both sides."""
+    if not work.seen.suspects:
+        return Settled()
+    if pieces.log is None:
+        return await _settle_all(work, pieces, options, shown, nothing_moved)
+    start = await asyncio.to_thread(pieces.position)
+    tail = Tail(await asyncio.to_thread(pieces.log, start), start)
+
+    def touched() -> Touched:
+        return tail.touched_until(pieces.position(), options.barrier_timeout)
+
+    try:
+        return await _settle_all(work, pieces, options, shown, lambda: asyncio.to_thread(touched))
+    finally:
+        await asyncio.to_thread(tail.close)
+
+
+async def _settle_all(
+    work: FullPass, pieces: Pieces, options: Options, shown: Shown, moved: Moved
+) -> Settled:
+    """A bounded number of times, as what appears late can hold something that appears late."""
     total = Settled()
 
     async def barrier() -> None:
         shown(f"barrier: {sum(map(len, work.seen.suspects.values()))} items are read again after it")
         await asyncio.to_thread(pieces.barrier)
 
-    for _ in range(_FOLLOWS):
-        settled = await settle(work.sides, work.seen.suspects, barrier, rounds=options.rounds)
+    for _ in range(_FOLLOWS + 1):
+        settled = await settle(work.sides, work.seen.suspects, barrier, rounds=options.rounds, moved=moved)
         total.differences += settled.differences
         total.unsettled += settled.unsettled
         if not await work.follow(settled.appeared):
             break
-    else:
-        settled = await settle(work.sides, work.seen.suspects, barrier, rounds=options.rounds)
-        total.differences += settled.differences
-        total.unsettled += settled.unsettled
     return total
 
 
