@@ -119,6 +119,8 @@ WORLDS = [
     ("replicate_runs", Level.unknown, gate(status=None)),
     ("replicate_runs", Level.stop, gate(status=replace(STATUS, updated_at=NOW - 60))),
     ("replicate_runs", Level.stop, gate(status=replace(STATUS, plan_id="p0"))),
+    ("replicate_runs", Level.stop, gate(status=replace(STATUS, held="paused: night"))),
+    ("replicate_runs", Level.stop, gate(status=replace(STATUS, rate_limit=999.0))),
     ("caught_up", Level.unknown, gate(status=None)),
     ("caught_up", Level.stop, gate(status=replace(STATUS, phase="copying"))),
     ("lag", Level.unknown, gate(status=None)),

@@ -35,9 +35,16 @@ def replicate(
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on until told to stop (the default).", show_default=False)
     ] = False,
+    rate: Annotated[
+        float | None,
+        typer.Option("--rate", min=0.0, help="Records a second at most; 0: no limit.", show_default=False),
+    ] = None,
     output: OutputOption = Output.human,
 ) -> None:
-    """Copy blue's log to green's Kafka, keep it there, and have green restore itself from it."""
+    """Copy blue's log to green's Kafka, keep it there, and have green restore itself from it.
+
+    It stands still while RUN_DIR/replicate.pause is there: SIGUSR1 makes that file, SIGUSR2 removes it.
+    """
     from bmswitch.workflows.config import load_config  # noqa: PLC0415 - keeps other commands' start quick
     from bmswitch.workflows.legs import promotion_before, working_leg  # noqa: PLC0415 - the same
     from bmswitch.workflows.plan import load_plan  # noqa: PLC0415 - the same
@@ -49,7 +56,7 @@ def replicate(
     leg = working_leg(settings)
     planned = load_plan(leg.config, plan)
     progress = Progress()
-    with stopped_by_signals() as stop:
+    with stopped_by_signals() as stop, paused_by_signals(Path(leg.config.run_dir)):
         try:
             result = run_replicate(
                 leg.config,
@@ -58,6 +65,7 @@ def replicate(
                 tell=lambda status: progress.update(told(status)),
                 stop=stop,
                 since=promotion_before(settings, leg),
+                rate=rate,
             )
         finally:
             progress.close()
@@ -83,6 +91,23 @@ def stopped_by_signals() -> Iterator[threading.Event]:
             signal.signal(signalled, handler)
 
 
+@contextmanager
+def paused_by_signals(run_dir: Path) -> Iterator[None]:
+    """SIGUSR1 makes the pause file, SIGUSR2 removes it."""
+    from bmswitch.workflows.pausing import pause, resume  # noqa: PLC0415 - keeps other commands' start quick
+
+    asked = {
+        signal.SIGUSR1: lambda *_: pause(run_dir, "by SIGUSR1"),
+        signal.SIGUSR2: lambda *_: resume(run_dir),
+    }
+    before = {number: signal.signal(number, handler) for number, handler in asked.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def told(status: "ReplicateStatus") -> str:
     """One line: phase, records, rate, lag, time left."""
     parts = [
@@ -96,6 +121,10 @@ def told(status: "ReplicateStatus") -> str:
         parts.append(f"{_duration(status.lag_records / status.records_per_second)} left")
     elif status.lag_records:
         parts.append(f"{status.lag_seconds:.1f} s behind")
+    if status.held:
+        parts.append(status.held)
+    elif status.rate_limit:
+        parts.append(f"at most {count(round(status.rate_limit))}/s")
     if status.quarantined:
         parts.append(f"{count(status.quarantined)} in quarantine")
     return ", ".join(parts)

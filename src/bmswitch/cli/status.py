@@ -59,6 +59,9 @@ def _show(screen: Console, seen: "Overview") -> None:
         shown.add_row(
             "replicate", f"{copy.phase}{alive}, {count(copy.records)} records, lag {count(copy.lag_records)}"
         )
+        if copy.held or copy.rate_limit:
+            limit = f"at most {count(round(copy.rate_limit))} records/s" if copy.rate_limit else ""
+            shown.add_row("held back", "; ".join(filter(None, (copy.held, limit))))
     proof = seen.proof
     shown.add_row(
         "last proof", f"{proof.verdict}, {proof.age} s ago, {count(proof.items)} items" if proof else "none"

@@ -22,6 +22,7 @@ Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+")]
 HostPort = Annotated[str, msgspec.Meta(pattern=r"^[^\s/]+:\d+$")]
 TcpListener = Annotated[str, msgspec.Meta(pattern=r"^(tls://)?[^\s/]+:\d+$")]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Argv = Annotated[list[str], msgspec.Meta(min_length=1)]
 
@@ -261,12 +262,34 @@ class WayBack(Strict, frozen=True):
     sysconf_override: dict[str, str | Secret] = {}
 
 
+class Throttle(Strict, frozen=True):
+    """When the copy stands still because the side that serves has enough to do; asked every `every` seconds. 0: no such limit.
+
+    `cpu` is the busy share of any of its machines (through BlueMind's node agent), `latency` the seconds that any frontend of the proxies
+    takes to greet a client, `groups` the records by which consumer groups of its Kafka may be behind, `copies_in_step`: every partition's
+    copies. What can not be read counts as beyond its limit. A copy that is near the end is never held back: it costs little,
+    and a switch needs it.
+    """
+
+    every: Seconds = 2.0
+    cpu: Share = 0.0
+    latency: NotNegative = 0.0
+    groups: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
+    copies_in_step: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Some limit is set."""
+        return bool(self.cpu or self.latency or self.groups or self.copies_in_step)
+
+
 class Replication(Strict, frozen=True):
     """`mirror`: green's site has its own Kafka (default). `shared`: green reads blue's Kafka, bmswitch only watches.
 
     `disabled_cures` turns cures off by name (`bmswitch cures list`); the plan warns of each. `sysconf_override` is what
     the clone puts over the source's system configuration (`sysconfOverride`, clone-and-api.md 1.2): host-like keys and the
-    target's own bucket keys; a value that is secret names where it is.
+    target's own bucket keys; a value that is secret names where it is. `rate` is the most records a second that are read from the
+    source, 0 for no limit (`replicate --rate` wins).
     """
 
     mode: Literal["mirror", "shared"] = "mirror"
@@ -274,6 +297,8 @@ class Replication(Strict, frozen=True):
     clone_workers: Count = 4
     disabled_cures: list[str] = []
     sysconf_override: dict[str, str | Secret] = {}
+    rate: NotNegative = 0.0
+    throttle: Throttle = Throttle()
 
 
 class Sessions(Strict, frozen=True):

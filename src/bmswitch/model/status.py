@@ -13,6 +13,8 @@ class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
     `positions` is per topic and partition the next offset of blue that green's Kafka has not acknowledged yet;
     `ends` are blue's end offsets as last seen. `quarantined` counts the parked records of this run directory.
     `first_pass_*` tell of the copy of what was there when the run began; 0 until it is done.
+    `held` says why nothing is read now (a pause, the source's health), empty when something is; `held_seconds` for how long in
+    this run; `rate_limit` is the most records a second that may be read, 0 for no limit.
     `updated_at` older than a few seconds means that the process is gone, whatever `phase` says.
     """
 
@@ -31,5 +33,8 @@ class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: int = 0
     first_pass_records: int = 0
     first_pass_seconds: float = 0.0
+    held: str = ""
+    held_seconds: float = 0.0
+    rate_limit: float = 0.0
     clone_task: str = ""
     error: str = ""

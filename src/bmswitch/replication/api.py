@@ -25,6 +25,9 @@ class Source(Protocol):
     def read(self, limit: int, timeout: float) -> Batch:
         """Waits at most `timeout` seconds for a first record, then takes what is there, at most `limit`."""
 
+    def wait(self, timeout: float) -> None:
+        """Lets so many seconds pass without a record."""
+
     def commit(self, positions: Mapping[Place, int], *, wait: bool) -> None:
         """Keeps the next offsets to read; with `wait` they are kept durably when it returns."""
 

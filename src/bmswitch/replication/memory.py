@@ -29,6 +29,9 @@ class MemorySource:
                 ends[place] = end
         return Batch(taken, ends)
 
+    def wait(self, timeout: float) -> None:
+        """Never waits."""
+
     def commit(self, positions: Mapping[Place, int], *, wait: bool) -> None:  # noqa: ARG002 - the protocol's signature
         """See `Source`."""
         self.committed.update(positions)

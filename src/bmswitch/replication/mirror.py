@@ -75,11 +75,16 @@ class Mirror:
         self._flushed = self._committed = time.monotonic()
         self.progress = self._observe()
 
-    def step(self, timeout: float) -> bool:
-        """Moves one batch on; False when the mirror has ended for good. Raises what stops the run."""
+    @property
+    def read(self) -> int:
+        """Records that were read so far."""
+        return self._records
+
+    def step(self, timeout: float, most: int | None = None) -> bool:
+        """Moves one batch on, of at most `most` records; False when the mirror has ended for good. Raises what stops the run."""
         if self._finished:
             return False
-        batch = self._source.read(self._batch, timeout)
+        batch = self._source.read(self._batch if most is None else min(most, self._batch), timeout)
         if batch.records and self._farewell and not self._may_write():
             self._finished = True
             self.checkpoint()
@@ -94,6 +99,15 @@ class Mirror:
         if now - self._committed >= CHECKPOINT:
             self._commit(now, wait=False)
         return True
+
+    def idle(self, timeout: float) -> None:
+        """Reads nothing for a moment; what was read before is acknowledged and committed."""
+        self._source.wait(timeout)
+        now = time.monotonic()
+        if self._pending:
+            self._flush(now)
+        if now - self._committed >= CHECKPOINT:
+            self._commit(now, wait=False)
 
     def add(self, start: dict[str, list[int]]) -> None:
         """Takes further topics into the account; the source reads them already."""

@@ -5,10 +5,12 @@ from collections import deque
 from collections.abc import Mapping
 
 from bmswitch.model.errors import UnreachableError
-from bmswitch.replication.mirror import Mirror, Progress
+from bmswitch.replication.mirror import BATCH, Mirror, Progress
 from bmswitch.replication.source import KafkaSource
+from bmswitch.replication.valve import Valve
 
 _POLL = 0.1
+_HELD = 0.01
 _STOP_WITHIN = 90.0
 
 
@@ -18,10 +20,11 @@ class MirrorThread:
     Args:
         source: the mirror's own, for topics that come later.
         mirror: closed by this thread, with its source and sink.
+        valve: asked before each read.
     """
 
-    def __init__(self, source: KafkaSource, mirror: Mirror) -> None:
-        self._source, self._mirror = source, mirror
+    def __init__(self, source: KafkaSource, mirror: Mirror, valve: Valve | None = None) -> None:
+        self._source, self._mirror, self._valve = source, mirror, valve or Valve()
         self._stop = threading.Event()
         self._new: deque[dict[str, int]] = deque(maxlen=1000)
         self._failure: BaseException | None = None
@@ -68,13 +71,24 @@ class MirrorThread:
             while not self._stop.is_set():
                 while self._new:
                     self._take(self._new.popleft())
-                if not self._mirror.step(_POLL):
+                if not self._move():
                     break
             self._mirror.checkpoint()
         except BaseException as failure:  # noqa: BLE001 -- handed to the thread that checks
             self._failure = failure
         finally:
             self._mirror.close()
+
+    def _move(self) -> bool:
+        """One step, as far as the valve permits; False when the mirror has ended for good."""
+        most = self._valve.permit(BATCH)
+        if not most:
+            self._mirror.idle(_HELD)
+            return True
+        before = self._mirror.read
+        going_on = self._mirror.step(_POLL, most)
+        self._valve.took(self._mirror.read - before)
+        return going_on
 
     def _take(self, topics: dict[str, int]) -> None:
         self._source.add(topics)

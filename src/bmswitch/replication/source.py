@@ -1,13 +1,17 @@
 """Blue's log as a source: every partition of every topic, from where this run stopped."""
 
+import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from itertools import starmap
 
 from bmswitch.kafka.consumer import LogConsumer
 from bmswitch.kafka.topics import Topics
 from bmswitch.model.config import Kafka
-from bmswitch.model.errors import RefusedError
+from bmswitch.model.errors import RefusedError, UnreachableError
 from bmswitch.replication.api import Batch, Place
+
+_ASK_EVERY = 0.1
 
 
 class KafkaSource:
@@ -29,6 +33,7 @@ class KafkaSource:
         self._topics = Topics(kafka)
         self._consumer = LogConsumer(kafka, group, partitions=sum(topics.values()), queued_kib=queued_kib)
         self._ends: dict[str, list[int]] = {}
+        self._ask_at = 0.0
         self.start: dict[str, list[int]] = {}
         self.resumed = False
         try:
@@ -57,6 +62,15 @@ class KafkaSource:
         """See `Source`."""
         batch = self._consumer.read(limit, timeout)
         return Batch(batch.records, batch.ends)
+
+    def wait(self, timeout: float) -> None:
+        """See `Source`. While nothing is read the broker tells no ends by itself: it is asked, for a twentieth of the time at most."""
+        began = time.monotonic()
+        if began >= self._ask_at:
+            with contextlib.suppress(UnreachableError):
+                self._ends |= self._topics.ends({name: len(at) for name, at in self._ends.items()})
+            self._ask_at = began + max(_ASK_EVERY, 20 * (time.monotonic() - began))
+        time.sleep(timeout)
 
     def commit(self, positions: Mapping[Place, int], *, wait: bool) -> None:
         """See `Source`."""

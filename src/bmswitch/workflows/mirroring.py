@@ -22,6 +22,7 @@ from bmswitch.replication.quarantine import FILE, Quarantine
 from bmswitch.replication.runner import MirrorThread
 from bmswitch.replication.sink import KafkaSink
 from bmswitch.replication.source import KafkaSource
+from bmswitch.replication.valve import Valve
 from bmswitch.workflows.cures import note_left, pipeline
 from bmswitch.workflows.promotion import Promotion, refuse_other_writers
 
@@ -33,7 +34,7 @@ class Mirroring:
 
     `since` is given on a later leg: the target has the source's log up to that promotion already, as its own.
 
-    `may_write` is asked after blue's farewell: False once green leads.
+    `may_write` is asked after blue's farewell: False once green leads. `valve` is asked before each read.
 
     Raises (constructor, before anything is written): RefusedError, UnreachableError, AccessError.
     """
@@ -44,8 +45,11 @@ class Mirroring:
         plan: Plan,
         may_write: Callable[[], bool],
         since: Promotion | None = None,
+        *,
+        valve: Valve | None = None,
     ) -> None:
         self._config, self._since = config, since
+        self.valve = valve or Valve(config.replication.rate)
         self._blue_id = plan.source.installation_id
         self._green_id = config.target.installation_id or self._blue_id
         self._blue, self._green = Topics(config.source.kafka), Topics(config.target.kafka)
@@ -86,7 +90,7 @@ class Mirroring:
             source.close()
             raise
         mirror = Mirror(source, sink, Chain(self._cures), quarantine, source.start, may_write=may_write)
-        thread = MirrorThread(source, mirror)
+        thread = MirrorThread(source, mirror, self.valve)
         thread.start()
         return thread
 

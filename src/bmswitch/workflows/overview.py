@@ -25,13 +25,15 @@ _SILENT_FOR = 15.0
 
 
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
-    """The replication in short; `alive` is false when its status is older than a few seconds."""
+    """The replication in short; `alive` is false when its status is older than a few seconds, `held` says why nothing is read."""
 
     phase: str
     alive: bool
     records: int
     lag_records: int
     lag_seconds: float
+    held: str
+    rate_limit: float
     error: str
 
 
@@ -92,6 +94,8 @@ def copy_of(run_dir: Path) -> Copy | None:
         records=status.records,
         lag_records=status.lag_records,
         lag_seconds=status.lag_seconds,
+        held=status.held,
+        rate_limit=status.rate_limit,
         error=status.error,
     )
 

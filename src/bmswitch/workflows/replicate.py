@@ -30,12 +30,15 @@ from bmswitch.model.status import Phase, ReplicateStatus
 from bmswitch.replication import state
 from bmswitch.replication.mirror import Progress
 from bmswitch.replication.runner import reached
+from bmswitch.replication.valve import Valve
 from bmswitch.workflows.barrier import barrier_passed, ensure_barrier, write_barrier
 from bmswitch.workflows.clone_watch import DEMOTED, RUNNING, CloneWatch
 from bmswitch.workflows.mirroring import Mirroring
+from bmswitch.workflows.pausing import obey
 from bmswitch.workflows.plan import check_fresh, refuse_stops
 from bmswitch.workflows.promotion import Promotion
 from bmswitch.workflows.sites import open_core, sysconf_override
+from bmswitch.workflows.source_health import SourceHealth
 
 _STATUS_EVERY = 0.2
 _GREEN_EVERY = 0.5
@@ -70,8 +73,11 @@ def run_replicate(
     tell: Tell,
     stop: threading.Event,
     since: Promotion | None = None,
+    rate: float | None = None,
 ) -> Replicated:
     """Runs until it is caught up, told to stop, or the target was promoted. `since`: see `Mirroring`.
+
+    `rate` is the most records a second that are read, 0 for no limit; None: as configured.
 
     Raises:
         StalePlanError: blue is not what the plan was made for.
@@ -84,7 +90,7 @@ def run_replicate(
     run_dir = Path(config.run_dir)
     with Lock(run_dir / "replicate.lock", "replicate"):
         blue, green = open_core(config, config.serving), open_core(config, config.standby)
-        run = _Run(config, plan, blue=blue, green=green, tell=tell, stop=stop, since=since)
+        run = _Run(config, plan, blue=blue, green=green, tell=tell, stop=stop, since=since, rate=rate)
         try:
             return run.go(until_caught_up=until_caught_up)
         except BmswitchError as error:
@@ -111,8 +117,11 @@ class _Run:
         tell: Tell,
         stop: threading.Event,
         since: Promotion | None,
+        rate: float | None,
     ) -> None:
         self._since = since
+        self._valve = Valve(config.replication.rate if rate is None else rate)
+        self._health = SourceHealth(config, plan.source, self._valve, self._near)
         self._config, self._plan, self._blue, self._green = config, plan, blue, green
         self._tell, self._stop = tell, stop
         self._run_dir = Path(config.run_dir)
@@ -133,7 +142,11 @@ class _Run:
         refuse_stops(self._plan)
         caught_up = False
         if self._config.replication.mode == "mirror":
-            self._mirror = Mirroring(self._config, self._plan, self._may_write, self._since)
+            obey(self._run_dir, self._valve)
+            self._mirror = Mirroring(
+                self._config, self._plan, self._may_write, self._since, valve=self._valve
+            )
+            self._health.start()
         try:
             if self._first_pass() and self._start_clone():
                 caught_up = self._barrier()
@@ -142,6 +155,7 @@ class _Run:
                 while not until_caught_up and self._tick():
                     pass
         finally:
+            self._health.stop()
             self._end_mirror()
         if until_caught_up and not caught_up and not self._switched:
             raise InterruptedRunError(
@@ -155,6 +169,11 @@ class _Run:
     def _may_write(self) -> bool:
         """Asked by the mirror after the leader's farewell: False once green leads."""
         return self._green.state() != RUNNING
+
+    def _near(self) -> bool:
+        """The copy follows closely: what is held back now saves the source nothing, and would make a switch wait."""
+        lag, seconds = self._lag(self._progress())
+        return not lag or seconds <= self._config.budgets.max_lag
 
     def _first_pass(self) -> bool:
         """Copies what was there when we began; False when stopped."""
@@ -226,6 +245,7 @@ class _Run:
 
     def _tick(self) -> bool:
         """One short wait with everything that must be looked at meanwhile; False when it is time to end."""
+        obey(self._run_dir, self._valve)
         if self._due("status", _STATUS_EVERY):
             self.report(self._phase)
         if self._mirror is not None:
@@ -281,11 +301,17 @@ class _Run:
     def _progress(self) -> Progress:
         return self._mirror.progress if self._mirror is not None else Progress()
 
+    @staticmethod
+    def _lag(progress: Progress) -> tuple[int, float]:
+        """Records and seconds that are not copied yet."""
+        lag = progress.lag
+        return lag, max(0.0, time.time() - progress.last_ms / 1000) if lag and progress.last_ms else 0.0
+
     def report(self, phase: Phase, *, error: str = "") -> None:
         """Writes the status file and tells whoever shows it."""
         self._phase = phase
         progress = self._progress()
-        lag = progress.lag
+        lag, lag_seconds = self._lag(progress)
         now = time.time()
         status = ReplicateStatus(
             plan_id=self._plan.id,
@@ -297,12 +323,15 @@ class _Run:
             bytes=progress.bytes,
             records_per_second=self._rate(progress.records),
             lag_records=lag,
-            lag_seconds=max(0.0, now - progress.last_ms / 1000) if lag and progress.last_ms else 0.0,
+            lag_seconds=lag_seconds,
             positions=progress.positions,
             ends=progress.ends,
             quarantined=progress.quarantined,
             first_pass_records=self._first_pass_done[0],
             first_pass_seconds=self._first_pass_done[1],
+            held=self._valve.held,
+            held_seconds=round(self._valve.held_seconds, 3),
+            rate_limit=self._valve.rate,
             clone_task=self._clone.task if self._clone else "",
             error=error,
         )
