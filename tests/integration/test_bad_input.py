@@ -201,7 +201,7 @@ def test_a_plan_file_that_can_not_be_trusted_is_refused(line: Line, planned: Pat
     good = path.read_bytes()
     for bad, word in (
         (b"steps: none\n", "damaged"),
-        (good.replace(b'"schema": 2', b'"schema": 9'), "schema 9"),
+        (good.replace(b'"schema": 3', b'"schema": 9'), "schema 9"),
         (good.replace(b'"domains"', b'"domain"'), "damaged"),
     ):
         assert bad != good
@@ -313,6 +313,25 @@ def test_a_switch_without_proof_or_copy_is_refused(line: Line, planned: Path) ->
     assert "replicate" in error["cause"]
     assert "no switch" in line.fails(8, "cutover", "--abort", config=planned)["cause"]
     assert not line.must("status", config=planned)["last"]
+
+
+def test_a_switch_waits_for_as_many_approvals_as_the_configuration_asks_for(line: Line) -> None:
+    config = line.copy_config("approvals", {"version: 1\n": "version: 1\nplan: {approvals_needed: 1}\n"})
+    line.must("plan", config=config)
+
+    def said() -> tuple[str, str]:
+        _, answer = line.run("cutover", "--dry-run", config=config)
+        guards = {one["guard"]: one for one in answer["result"]["guards"]}
+        return guards["approvals"]["level"], guards["frontends"]["skipped"]
+
+    assert said() == ("stop", "")
+    line.must("plan", "approve", "--who", "bob", config=config)
+    assert said() == ("pass", "")
+    line.must("plan", "skip", "frontends", "--reason", "no route", "--who", "alice", config=config)
+    level, skipped = said()
+    assert level == "stop"
+    assert "no route" in skipped
+    assert not _plan_file(config).with_name("journal.ndjson").exists()
 
 
 # --- green is not equal -------------------------------------------------------------------------------------------

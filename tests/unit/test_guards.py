@@ -241,6 +241,7 @@ def test_one_guard_is_one_file_with_one_sentence() -> None:
         "facts",
         "guard",
         "settings",
+        "skipping",
     }
     assert files == set(BY_NAME)
     assert all(guard.says.endswith(".") for guard in GUARDS)

@@ -1,82 +1,192 @@
-"""`bmswitch plan`: what would be done, what stands in the way."""
+"""`bmswitch plan`: what would be done, what stands in the way; shown, compared, decided about, approved."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
+import typer
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
-from bmswitch.cli.render import Output, count, emit_findings, sentence, shorter, table
-from bmswitch.model.config import other
-from bmswitch.model.plan import Level, Plan
+from bmswitch.cli.plan_diff import show_changes
+from bmswitch.cli.plan_markdown import changes_markdown, plan_markdown
+from bmswitch.cli.plan_show import show_findings, show_plan
+from bmswitch.cli.render import Document, Output, emit, emit_findings, shorter
 
-_STYLE = {Level.passed: "green", Level.warn: "yellow", Level.stop: "bold red", Level.unknown: "bold magenta"}
+if TYPE_CHECKING:
+    from bmswitch.model.config import Config
+    from bmswitch.model.plan import Plan
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    invoke_without_command=True,
+    subcommand_metavar="[show|diff|skip|approve]",
+)
+DocumentOption = Annotated[
+    Document, typer.Option("--output", help="For people, one JSON object, or Markdown for a merge request.")
+]
+WhoOption = Annotated[str, typer.Option("--who", help="Your name: it stands in the plan file.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why the run may go on all the same.")]
 
 
+@app.callback()
 def plan(
-    config: ConfigFile = Path("bmswitch.yaml"), plan: PlanFile = None, output: OutputOption = Output.human
+    ctx: typer.Context,
+    *,
+    config: ConfigFile = Path("bmswitch.yaml"),
+    plan: PlanFile = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Ask this guard only; may be given again. No plan is written."),
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option("--skip", help="Go on whatever this guard says; with --reason and --who."),
+    ] = None,
+    reason: Annotated[list[str] | None, typer.Option("--reason", help="Why; once for each --skip.")] = None,
+    who: WhoOption = "",
+    output: DocumentOption = Document.human,
 ) -> None:
     """Read both sides, ask every guard, write the plan file. Changes nothing on either side."""
+    if ctx.invoked_subcommand is not None:
+        _refuse_options_before(ctx)
+        return
     from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- help stays fast
-    from bmswitch.workflows.legs import working_leg  # noqa: PLC0415 -- help stays fast
-    from bmswitch.workflows.plan import default_plan_path, make_plan, save_plan  # noqa: PLC0415 -- the same
+    from bmswitch.workflows.legs import working_leg  # noqa: PLC0415 -- the same
+    from bmswitch.workflows.plan import ask_only, default_plan_path, keep_previous, make_plan, save_plan  # noqa: PLC0415 -- the same
+    from bmswitch.workflows.plan_decide import askable, skips_of  # noqa: PLC0415 -- the same
 
     leg = working_leg(load_config(config))
-    loaded = leg.config
-    made = make_plan(loaded, back=leg.back)
-    path = plan or default_plan_path(loaded)
-    save_plan(made, path)
-    emit_findings("plan", made, made.findings, lambda screen, p: _show(screen, p, path), output)
-
-
-def _show(screen: Console, plan: Plan, path: Path) -> None:
-    screen.print(
-        f"[bold]Plan {plan.id}[/]: BlueMind {plan.source.version} to {plan.target.version or f'a new {other(plan.serving)}'}"
-    )
-    _show_sites(screen, plan)
-    _show_steps(screen, plan)
-    _show_findings(screen, plan)
-    if plan.stops:
-        screen.print(f"\n[bold red]{len(plan.stops)} thing(s) stand in the way.[/] Mend them and plan again.")
+    if only:
+        found = ask_only(leg.config, askable(only), back=leg.back)
+        emit_findings(
+            "plan", {"guards": found}, found, lambda screen, _: show_findings(screen, found), output.plain
+        )
         return
-    sentence(screen, f"Nothing stands in the way. Written to {shorter(path)}")
-    screen.print("next: bmswitch provision")
+    skips = skips_of(skip or [], reason or [], who) if skip or reason else []
+    made = make_plan(leg.config, back=leg.back, skips=skips)
+    path = plan or default_plan_path(leg.config)
+    previous = keep_previous(path)
+    save_plan(made, path)
+    _emit_plan(made, path, leg.config, output, previous)
 
 
-def _show_sites(screen: Console, plan: Plan) -> None:
-    rows = table("", plan.serving, other(plan.serving))
-    rows.add_row("core", plan.source.url, plan.target.url)
-    rows.add_row("version", plan.source.version, plan.target.version or "not there yet")
-    rows.add_row("domains", ", ".join(plan.source.domains), ", ".join(plan.target.domains) or "-")
-    rows.add_row("servers", _pairs(plan.source.servers), _pairs(plan.target.servers) or "-")
-    rows.add_row("log", f"{len(plan.source.topics)} topics, {count(plan.volume.total_records)} records",
-                 f"{len(plan.target.topics)} topics")  # fmt: skip
-    kinds = ", ".join(f"{number} {kind.lower()}" for kind, number in plan.volume.entries.items())
-    rows.add_row("directory", kinds or "-", "")
-    rows.add_row("bodies", count(plan.volume.bodies), "the same bucket")
-    screen.print(rows)
+@app.command()
+def show(
+    config: ConfigFile = Path("bmswitch.yaml"), plan: PlanFile = None, output: DocumentOption = Document.human
+) -> None:
+    """The plan file as it is, for people, machines or a merge request. Reads no site."""
+    from bmswitch.workflows.legs import load_working  # noqa: PLC0415 -- help stays fast
+    from bmswitch.workflows.plan import default_plan_path, load_plan  # noqa: PLC0415 -- the same
+
+    loaded = load_working(config)
+    _emit_plan(load_plan(loaded, plan), plan or default_plan_path(loaded), loaded, output)
 
 
-def _show_steps(screen: Console, plan: Plan) -> None:
-    screen.print("\n[bold]In this order[/]")
-    for number, step in enumerate(plan.steps, 1):
-        sentence(screen, f"bmswitch {step.command}: {step.does}", lead=f" {number}. ")
-        sentence(screen, f"clients {step.clients}; undone by {step.undone_by}", lead="    ", style="dim")
+@app.command()
+def diff(
+    old: Annotated[
+        Path | None, typer.Argument(help="A plan file; default: the one before the newest.")
+    ] = None,
+    new: Annotated[Path | None, typer.Argument(help="Another; default: the newest.")] = None,
+    config: ConfigFile = Path("bmswitch.yaml"),
+    output: DocumentOption = Document.human,
+) -> None:
+    """What is not the same in two plan files. Reads no site."""
+    from bmswitch.model.plan_diff import plan_changes  # noqa: PLC0415 -- help stays fast
+    from bmswitch.workflows.legs import load_working  # noqa: PLC0415 -- the same
+    from bmswitch.workflows.plan import PREVIOUS, default_plan_path, read_plan  # noqa: PLC0415 -- the same
+    from bmswitch.workflows.plan_parts import part_changes  # noqa: PLC0415 -- the same
+
+    newest = new if old and new else default_plan_path(load_working(config))
+    before = read_plan(old or newest.with_name(newest.stem + PREVIOUS))
+    after = read_plan(newest)
+    parts = plan_changes(before, after, part_changes(before.config_parts, after.config_parts))
+    if output is Document.markdown:
+        typer.echo(changes_markdown(before, after, parts), nl=False)
+        return
+    result = {"old": before.id, "new": after.id, "changes": parts}
+    emit("plan", result, lambda screen, _: show_changes(screen, before, after, parts), output.plain)
 
 
-def _show_findings(screen: Console, plan: Plan) -> None:
-    screen.print("\n[bold]Guards[/]")
-    for finding in plan.findings:
-        sentence(screen, finding.cause, lead=f" {finding.level.value:<7} ", lead_style=_STYLE[finding.level])
-        if finding.level is Level.passed:
-            continue
-        for label, text in (
-            ("seen", finding.evidence),
-            ("so", finding.consequence),
-            ("next", finding.command),
-        ):
-            if text:
-                sentence(screen, text, lead=f"         {label}: ")
+@app.command()
+def skip(
+    guards: Annotated[
+        list[str], typer.Argument(metavar="GUARD...", help="Names of guards, as `plan show` has them.")
+    ],
+    *,
+    reason: ReasonOption,
+    who: WhoOption,
+    config: ConfigFile = Path("bmswitch.yaml"),
+    plan: PlanFile = None,
+    output: OutputOption = Output.human,
+) -> None:
+    """Let the run go on whatever these guards say. The plan keeps its id and its proof, and loses its approvals."""
+    from bmswitch.workflows.legs import load_working  # noqa: PLC0415 -- help stays fast
+    from bmswitch.workflows.plan_decide import add_skips, skips_of  # noqa: PLC0415 -- the same
+
+    loaded = load_working(config)
+    skips = skips_of(guards, [reason] * len(guards), who)
+    changed = add_skips(loaded, plan, skips)
+    result = {
+        "plan": changed.id,
+        "digest": changed.digest,
+        "skips": changed.skips,
+        "stops": len(changed.stops),
+    }
+    emit(
+        "plan",
+        result,
+        lambda screen, _: screen.print(_decided(changed, f"{who} skips {', '.join(guards)}")),
+        output,
+    )
 
 
-def _pairs(values: dict[str, str]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in sorted(values.items()))
+@app.command()
+def approve(
+    who: WhoOption,
+    config: ConfigFile = Path("bmswitch.yaml"),
+    plan: PlanFile = None,
+    output: OutputOption = Output.human,
+) -> None:
+    """Say yes to exactly this plan: void once anything in it changes."""
+    from bmswitch.model.plan import approved  # noqa: PLC0415 -- help stays fast
+    from bmswitch.workflows.legs import load_working  # noqa: PLC0415 -- the same
+    from bmswitch.workflows.plan_decide import approve as say_yes  # noqa: PLC0415 -- the same
+
+    loaded = load_working(config)
+    changed = say_yes(loaded, plan, who)
+    needed = loaded.plan.approvals_needed
+    result = {"plan": changed.id, "digest": changed.digest, "approvals": changed.standing, "needed": needed}
+    said = f"{who} approved it; {approved(changed, needed).cause}"
+    emit("plan", result, lambda screen, _: screen.print(_decided(changed, said)), output)
+
+
+def _decided(plan: "Plan", what: str) -> str:
+    return f"plan {plan.id} ({plan.digest[:12]}): {what}"
+
+
+def _emit_plan(
+    plan: "Plan", path: Path, config: "Config", output: Document, previous: Path | None = None
+) -> None:
+    needed = config.plan.approvals_needed
+    if output is Document.markdown:
+        typer.echo(plan_markdown(plan, needed), nl=False)
+    emit_findings(
+        "plan",
+        plan,
+        plan.findings,
+        lambda screen, _: (
+            None
+            if output is Document.markdown
+            else show_plan(screen, plan, shorter(path), needed, shorter(previous) if previous else "")
+        ),
+        output.plain,
+    )
+
+
+def _refuse_options_before(ctx: typer.Context) -> None:
+    """`plan -c FILE show` would read another file than the one named: say so instead."""
+    sources = [ctx.get_parameter_source(name) for name in ctx.params]
+    if any(source is not None and source.name == "COMMANDLINE" for source in sources):
+        raise typer.BadParameter(
+            f"options go behind the word {ctx.invoked_subcommand}: bmswitch plan {ctx.invoked_subcommand} ..."
+        )

@@ -34,6 +34,19 @@ class Output(StrEnum):
     json = "json"
 
 
+class Document(StrEnum):
+    """How a command prints what is also read in a merge request."""
+
+    human = "human"
+    json = "json"
+    markdown = "markdown"
+
+    @property
+    def plain(self) -> Output:
+        """The same for what has no Markdown."""
+        return Output.json if self is Document.json else Output.human
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console that obeys NO_COLOR and is 80 columns wide and plain when it is no terminal."""
     stream = sys.stderr if stderr else sys.stdout
@@ -61,7 +74,7 @@ def emit_findings(
     Raises:
         RefusedError: a guard says stop; UnreachableError: what a guard must know can not be read.
     """
-    against = [one for one in findings if one.level in {Level.stop, Level.unknown}]
+    against = [one for one in findings if one.forbids]
     if not against or output is Output.human:
         emit(command, result, human, output)
     if not against:
@@ -157,6 +170,21 @@ def _tell(text: str) -> None:
         sys.stderr.flush()
     except OSError:
         to_nowhere([stream for stream in (1, 2) if os.fstat(stream).st_rdev == os.fstat(2).st_rdev])
+
+
+def lasting(seconds: float) -> str:
+    """A duration as people say it: 0.4 s, 45 s, 12 min, 3 h 20 min, 2 d 4 h."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{hours // 24} d {hours % 24} h"
 
 
 def shorter(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from bmswitch.cli.presses import Presses
 from bmswitch.cli.render import Output, Progress, emit, emit_error, emit_findings, table
@@ -88,18 +89,19 @@ def chosen(*, dry_run: bool, resume: bool, abort: bool) -> How:
 
 
 def _dry_run(name: str, settings: "Config", planned: "Plan", output: Output) -> None:
-    from bmswitch.model.plan import Level  # noqa: PLC0415 - keeps other commands' start quick
-    from bmswitch.workflows.cutover import look_only  # noqa: PLC0415 - the same
+    from bmswitch.workflows.cutover import look_only  # noqa: PLC0415 - keeps other commands' start quick
     from bmswitch.workflows.rehearsal import rehearse  # noqa: PLC0415 - the same
 
     findings, actions = look_only(settings, planned), rehearse(settings, planned)
-    refused = [finding for finding in findings if finding.level in (Level.stop, Level.unknown)]
+    refused = [finding for finding in findings if finding.forbids]
     result = {"would_start": not refused, "guards": findings, "actions": actions}
 
     def show(screen: Console, _result: object) -> None:
         shown = table("guard", "says", "")
         for one in findings:
-            shown.add_row(one.guard, one.level.value, " ".join(p for p in (one.cause, one.evidence) if p))
+            skipped = f"(skipped by {one.skipped})" if one.skipped else ""
+            said = " ".join(p for p in (one.cause, one.evidence, skipped) if p)
+            shown.add_row(one.guard, one.level.value, Text(said))
         screen.print(shown)
         steps = table("phase", "action", "exactly")
         for step in actions:
@@ -142,7 +144,12 @@ def hooks(settings: "Config", name: str, *, ask: bool, quiet: bool) -> Iterator[
 
 def _warn(findings: "list[Finding]", progress: Progress) -> None:
     for finding in findings:
-        if finding.level.value == "warn":
+        if finding.skipped:
+            progress.note(
+                f"skipped: {finding.guard} says {finding.level.value}: {finding.cause} {finding.evidence}".rstrip()
+                + f" (by {finding.skipped})"
+            )
+        elif finding.level.value == "warn":
             progress.note(f"warning: {finding.cause} {finding.evidence}".rstrip())
 
 

@@ -350,6 +350,12 @@ class Budgets(Strict, frozen=True):
     max_lag: Seconds = 2.0
 
 
+class PlanRules(Strict, frozen=True):
+    """What a plan needs before it is carried out. `approvals_needed`: so many people must have approved it before a cutover (not a return)."""
+
+    approvals_needed: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
 class Config(Strict, frozen=True):
     """The whole file. `serving` is the side that serves before the upgrade.
 
@@ -370,6 +376,7 @@ class Config(Strict, frozen=True):
     public_links: list[Url] = []
     sessions: Sessions = Sessions()
     soak: Soak = Soak()
+    plan: PlanRules = PlanRules()
     serving: Colour = "blue"
     way_back: WayBack = WayBack()
 

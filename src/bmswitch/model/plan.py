@@ -1,12 +1,14 @@
 """The plan: what would be done, for which two sites exactly, and what stands in the way. No secret is in it."""
 
+import hashlib
 from enum import StrEnum
 
 import msgspec
 
 from bmswitch.model.config import Colour
+from bmswitch.model.decisions import Approval, Skip
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the plan file; a file of another version is refused."""
 
 
@@ -20,7 +22,10 @@ class Level(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One guard's answer: `evidence` is what was seen, `command` what to do about it."""
+    """One guard's answer: `evidence` is what was seen, `command` what to do about it.
+
+    `skipped` says who lets the run go on all the same, and why: such a finding forbids nothing.
+    """
 
     guard: str
     level: Level
@@ -28,6 +33,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str = ""
     consequence: str = ""
     command: str = ""
+    skipped: str = ""
+
+    @property
+    def forbids(self) -> bool:
+        """It forbids to go on: `unknown` is never a pass."""
+        return self.level in (Level.stop, Level.unknown) and not self.skipped
 
 
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +83,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole plan file. `serving` is the colour of the source, `back` marks the way back of an upgrade. `created_at` is ISO 8601 in UTC; `config_hash` binds it to one configuration."""
+    """The whole plan file. `serving` is the colour of the source, `back` marks the way back of an upgrade. `created_at` is ISO 8601 in UTC.
+
+    `config_hash` binds it to one configuration; `config_parts` (key to value, or to a digest of it) tells which keys have changed.
+    """
 
     schema: int
     id: str
@@ -85,11 +99,53 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     volume: Volume
     steps: list[Step]
     findings: list[Finding]
+    config_parts: dict[str, str] = {}
+    skips: list[Skip] = []
+    approvals: list[Approval] = []
 
     @property
     def stops(self) -> list[Finding]:
-        """What stands in the way: findings that are neither pass nor warning."""
-        return [f for f in self.findings if f.level in {Level.stop, Level.unknown}]
+        """What stands in the way: findings that are neither pass nor warning, and not skipped."""
+        return [finding for finding in self.findings if finding.forbids]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of everything but the approvals: what an approval is of."""
+        return hashlib.sha256(
+            msgspec.json.encode(msgspec.structs.replace(self, approvals=[]), order="sorted")
+        ).hexdigest()
+
+    @property
+    def standing(self) -> list[Approval]:
+        """The approvals of exactly this plan; one a person."""
+        digest = self.digest
+        return list({one.who: one for one in self.approvals if one.of == digest}.values())
+
+
+def approved(plan: Plan, needed: int) -> Finding:
+    """Whether as many people as needed have said yes to exactly this plan."""
+    standing, void = plan.standing, len(plan.approvals) - len(plan.standing)
+    names = ", ".join(f"{one.who} at {one.at}" for one in standing)
+    seen = "; ".join(
+        text for text in (names or "nobody approved it", f"{void} more are void" if void else "") if text
+    )
+    if len(standing) >= needed:
+        return Finding(
+            guard="approvals",
+            level=Level.passed,
+            cause=f"{len(standing)} of {needed} approvals"
+            if needed
+            else f"{len(standing)} approvals, none is asked for",
+            evidence=seen if plan.approvals else "",
+        )
+    return Finding(
+        guard="approvals",
+        level=Level.stop,
+        cause=f"the plan has {len(standing)} of the {needed} approvals that plan.approvals_needed asks for",
+        evidence=seen,
+        consequence="nobody else has looked at what would be done",
+        command=f"bmswitch plan show, then bmswitch plan approve --who NAME (plan {plan.id})",
+    )
 
 
 def changes(before: Fingerprint, now: Fingerprint, side: str) -> list[str]:

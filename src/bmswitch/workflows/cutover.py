@@ -15,7 +15,7 @@ from bmswitch.journal.lock import Lock
 from bmswitch.model.config import Config
 from bmswitch.model.errors import BmswitchError, RefusedError, UnknownError
 from bmswitch.model.guards import ask, refusals
-from bmswitch.model.plan import Finding, Plan
+from bmswitch.model.plan import Finding, Plan, approved
 from bmswitch.model.switch import (
     Action,
     Entry,
@@ -126,7 +126,10 @@ def look_only(config: Config, plan: Plan) -> list[Finding]:
 def examine(site: Site, *, dry: bool = False) -> list[Finding]:
     """Asks every guard now; `dry` leaves out the canary in the bucket."""
     facts = at_gate(site.config, site.plan, nodes=site.pieces.nodes, orphans=site.orphans_from, dry=dry)
-    return ask(facts, "gate")
+    findings = ask(facts, "gate", site.plan.skips)
+    if site.plan.back:  # the way back waits for nobody's signature
+        return findings
+    return [*findings, approved(site.plan, site.config.plan.approvals_needed)]
 
 
 @contextlib.contextmanager
@@ -262,7 +265,7 @@ def _start(config: Config, plan: Plan, journal: Journal, nodes: list[ProxyNode])
         fence=_fence(journal, nodes),
         plan_id=plan.id,
         nodes=[node.name for node in config.proxies],
-        said=f"plan {plan.id}",
+        said="; ".join([f"plan {plan.id}", *(f"{s.who} skips {s.guard}: {s.reason}" for s in plan.skips)]),
         limits=Limits.of(config.budgets, core.timeout, config.soak.seconds),
         powers=Powers.of(config.source),
     )

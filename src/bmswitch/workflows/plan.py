@@ -1,6 +1,7 @@
 """Makes the plan: reads both sides, asks every guard, writes a plan file; later commands load it and check that it still fits."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,50 +9,24 @@ import msgspec
 
 from bmswitch.files import replace_file
 from bmswitch.model.config import Config
+from bmswitch.model.decisions import Skip
 from bmswitch.model.errors import PlanError, StalePlanError
 from bmswitch.model.guards import ask
 from bmswitch.model.guards.facts import Facts, SideFacts
-from bmswitch.model.plan import SCHEMA, Fingerprint, Plan, Step, Volume, changes
+from bmswitch.model.plan import SCHEMA, Finding, Fingerprint, Plan, Volume, changes
 from bmswitch.workflows.config import config_hash
 from bmswitch.workflows.cures import disabled_findings
 from bmswitch.workflows.facts import beforehand, side_facts
+from bmswitch.workflows.plan_parts import config_parts, part_changes
+from bmswitch.workflows.steps import steps
 
 PLAN = "plan.json"
+PREVIOUS = ".previous.json"
+_MOST = 10
 
 
-def steps(config: Config) -> list[Step]:
-    """The commands in their order, for the direction of the configuration."""
-    source, target = config.serving, config.standby
-    return [
-        Step(
-            command="provision",
-            does=f"builds {target}, writes 64 hidden probe entries into each of {source}'s domains",
-            clients="notice nothing",
-            undone_by=f"removing {target}; the probe entries may stay",
-        ),
-        Step(
-            command="replicate",
-            does=f"copies {source}'s log to {target}'s Kafka, cured, and keeps it there; starts {target}'s native clone",
-            clients="notice nothing",
-            undone_by="stopping it",
-        ),
-        Step(
-            command="verify",
-            does="reads both sides and compares every container, item and body",
-            clients="notice nothing",
-            undone_by="nothing to undo: it only reads, but for its barrier's probe entries",
-        ),
-        Step(
-            command="cutover" if source == "blue" else "return",
-            does=f"holds, drains, fences {source}, proves, promotes {target}, flips the proxies, releases",
-            clients="wait for the hold, then go on; web users log in again",
-            undone_by=f"--abort until {target} has taken a client's write; then standby and return",
-        ),
-    ]
-
-
-def make_plan(config: Config, *, back: bool = False) -> Plan:
-    """Reads both sides and asks every guard. Writes nothing.
+def make_plan(config: Config, *, back: bool = False, skips: Sequence[Skip] = ()) -> Plan:
+    """Reads both sides and asks every guard. Writes nothing. What is skipped is asked all the same, and written down.
 
     Raises:
         BmswitchError: when blue can not be read at all, as there is then nothing to plan.
@@ -64,14 +39,21 @@ def make_plan(config: Config, *, back: bool = False) -> Plan:
         id=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}",
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         config_hash=config_hash(config),
+        config_parts=config_parts(config),
+        skips=list(skips),
         serving=config.serving,
         back=back,
         source=fingerprint(facts.source),
         target=fingerprint(facts.target),
         volume=_volume(facts),
         steps=steps(config),
-        findings=[*ask(facts, "plan"), *disabled_findings(config)],
+        findings=[*ask(facts, "plan", skips), *disabled_findings(config)],
     )
+
+
+def ask_only(config: Config, names: Sequence[str], *, back: bool = False) -> list[Finding]:
+    """What some guards say now. No plan comes of it: a plan knows all."""
+    return ask(beforehand(config, back=back, count=False), "plan", only=names)
 
 
 def fingerprint(side: SideFacts) -> Fingerprint:
@@ -96,6 +78,18 @@ def save_plan(plan: Plan, path: Path) -> None:
         raise PlanError(f"the plan file {path} can not be written", evidence=str(error)) from error
 
 
+def keep_previous(path: Path) -> Path | None:
+    """The plan that stands at `path` copied beside it, so that `plan diff` can tell what a new one changes; None without one."""
+    kept = path.with_name(path.stem + PREVIOUS)
+    try:
+        replace_file(kept, path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PlanError(f"the plan file {kept} can not be written", evidence=str(error)) from error
+    return kept
+
+
 def default_plan_path(config: Config) -> Path:
     """`plan.json` in the run folder."""
     return Path(config.run_dir) / PLAN
@@ -116,7 +110,19 @@ def load_plan(config: Config, path: Path | None = None) -> Plan:
         PlanError: missing, damaged, or of another schema.
         StalePlanError: made from another configuration.
     """
-    path = path or default_plan_path(config)
+    plan = read_plan(path or default_plan_path(config))
+    if plan.config_hash != config_hash(config):
+        found = part_changes(plan.config_parts, config_parts(config))
+        raise StalePlanError(
+            "the configuration has changed since the plan was made",
+            evidence="; ".join([f"plan {plan.id} of {plan.created_at}", *found[:_MOST]]),
+            next_command="bmswitch plan, and read what it says",
+        )
+    return plan
+
+
+def read_plan(path: Path) -> Plan:
+    """A plan file as it is, whatever configuration it is of. Raises PlanError as `load_plan` does."""
     again = "bmswitch plan"
     try:
         raw = path.read_bytes()
@@ -132,18 +138,11 @@ def load_plan(config: Config, path: Path | None = None) -> Plan:
             raise PlanError(
                 f"the plan file {path} has schema {seen}, this bmswitch writes {SCHEMA}", next_command=again
             )
-        plan = msgspec.json.decode(raw, type=Plan)
+        return msgspec.json.decode(raw, type=Plan)
     except msgspec.DecodeError as error:
         raise PlanError(
             f"the plan file {path} is damaged", evidence=str(error), next_command=again
         ) from error
-    if plan.config_hash != config_hash(config):
-        raise StalePlanError(
-            "the configuration has changed since the plan was made",
-            evidence=f"plan {plan.id} of {plan.created_at}",
-            next_command=f"{again}, and read what it says",
-        )
-    return plan
 
 
 def check_fresh(plan: Plan, config: Config) -> None:
@@ -163,7 +162,7 @@ def check_fresh(plan: Plan, config: Config) -> None:
     if found:
         raise StalePlanError(
             f"the plan {plan.id} is stale: what it was made for has changed",
-            evidence="; ".join(found[:10]),
+            evidence="; ".join(found[:_MOST]),
             next_command="bmswitch plan, and read what it says",
         )
 

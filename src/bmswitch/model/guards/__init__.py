@@ -4,19 +4,24 @@ A guard takes the facts and answers with one `Finding`. To add one: its file, a 
 at in `facts.py` with a reader in `workflows/facts`. Which hazard each of them is for: docs/hazards.md, made from them.
 """
 
+from collections.abc import Iterable
+
+from bmswitch.model.decisions import Skip
 from bmswitch.model.guards.catalogue import GUARDS, asked_at
 from bmswitch.model.guards.facts import Facts
 from bmswitch.model.guards.guard import Guard, Moment
-from bmswitch.model.plan import Finding, Level
+from bmswitch.model.guards.skipping import marked
+from bmswitch.model.plan import Finding
 
 __all__ = ["GUARDS", "Facts", "Guard", "Moment", "ask", "asked_at", "refusals"]
 
 
-def ask(facts: Facts, moment: Moment) -> list[Finding]:
-    """The answers of all guards that are asked at `moment`, in order."""
-    return [guard(facts) for guard in asked_at(moment)]
+def ask(facts: Facts, moment: Moment, skips: Iterable[Skip] = (), only: Iterable[str] = ()) -> list[Finding]:
+    """The answers of all guards that are asked at `moment`, in order; of those named `only`, when any are."""
+    names, left_out = set(only), list(skips)
+    return [marked(guard(facts), left_out) for guard in asked_at(moment) if not names or guard.name in names]
 
 
 def refusals(findings: list[Finding]) -> list[Finding]:
     """Those that forbid to go on: `unknown` is never a pass."""
-    return [finding for finding in findings if finding.level in (Level.stop, Level.unknown)]
+    return [finding for finding in findings if finding.forbids]

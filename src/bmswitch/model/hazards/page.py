@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 
 from bmswitch.model.guards import GUARDS, Guard
+from bmswitch.model.guards.skipping import NEVER
 from bmswitch.model.hazards import MEANS, PARTS, Hazard
 
 _HEAD = """# Hazards of a switch, and what bmswitch does about each
@@ -42,10 +43,13 @@ def _lines() -> Iterator[str]:
         for hazard in hazards:
             yield f"| {hazard.number} | {hazard.what} | {hazard.state} | {_guards(hazard)} | {_text(hazard)} |"
     yield "\n## Every guard\n"
-    yield "| guard | asked by | is content when |"
-    yield "| --- | --- | --- |"
+    yield "`bmswitch plan skip NAME --reason TEXT --who NAME` lets a run go on whatever that guard says; it stands in the plan file, and the"
+    yield "switch says it again. Some are never skipped, because nothing behind them would find the loss.\n"
+    yield "| guard | asked by | is content when | never skipped, because |"
+    yield "| --- | --- | --- | --- |"
     for guard in GUARDS:
-        yield f"| `{guard.name}` | {', '.join(guard.asked)} | {guard.says} |"
+        never = NEVER.get(guard.name, "")
+        yield f"| `{guard.name}` | {', '.join(guard.asked)} | {guard.says} | {never} |"
 
 
 def _guards(hazard: Hazard) -> str:

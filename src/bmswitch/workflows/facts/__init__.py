@@ -29,11 +29,13 @@ __all__ = ["at_gate", "beforehand", "side_facts"]
 _READERS = 48
 
 
-def beforehand(config: Config, *, back: bool = False) -> Facts:
-    """For `plan`: also counts bodies and directory entries, which takes as long as there are many."""
+def beforehand(config: Config, *, back: bool = False, count: bool = True) -> Facts:
+    """For `plan`: unless told otherwise it also counts bodies and directory entries, which takes as long as there are many."""
     with ThreadPoolExecutor(_READERS, thread_name_prefix="facts") as pool:
         nodes = [pool.submit(node_facts, node) for node in config.proxies]
-        facts = _common(config, pool, None)
+        facts = _common(config, pool, None, count=count)
+        if not count:
+            return msgspec.structs.replace(facts, nodes=[node.result() for node in nodes], back=back)
         entries, _ = attempt(lambda: entry_kinds(config, facts.source), dict[str, int]())
         return msgspec.structs.replace(
             facts, nodes=[node.result() for node in nodes], entries=entries, back=back
@@ -58,9 +60,9 @@ def at_gate(
         )
 
 
-def _common(config: Config, pool: ThreadPoolExecutor, plan: Plan | None) -> Facts:
+def _common(config: Config, pool: ThreadPoolExecutor, plan: Plan | None, *, count: bool = False) -> Facts:
     """What both moments look at. Threads of the pool wait for none of its other threads, so that it can not stand still."""
-    bucket_read = pool.submit(bucket_facts, config, plan)
+    bucket_read = pool.submit(bucket_facts, config, plan, count=count)
     target_read = pool.submit(whole_side, config, config.standby, plan)
     source = whole_side(config, config.serving, plan)
     public_read = pool.submit(public_facts, config, source)

@@ -12,15 +12,15 @@ from bmswitch.workflows.facts.attempt import attempt, quietly
 from bmswitch.workflows.sites import open_bucket
 
 
-def bucket_facts(config: Config, plan: Plan | None) -> BucketFacts:
-    """The bucket as it is. Without a plan its bodies are counted, too: it is listed whole, which takes minutes for millions."""
+def bucket_facts(config: Config, plan: Plan | None, *, count: bool) -> BucketFacts:
+    """The bucket as it is. `count` counts its bodies, too: it is listed whole, which takes minutes for millions."""
     empty = BucketFacts(
         name=config.bucket.name,
         endpoint=config.bucket.endpoint,
         documents_before=plan.volume.documents if plan else -1,
     )
     with contextlib.closing(open_bucket(config.bucket)) as bucket:
-        counted, error = attempt(lambda: _counted(bucket, bodies=plan is None), (-1, -1))
+        counted, error = attempt(lambda: _counted(bucket, bodies=count), (-1, -1))
         if error:
             return msgspec.structs.replace(empty, error=error)
         keeping, settings_error = quietly(bucket.keeping, None)
