@@ -1,7 +1,9 @@
 """One difference between the source and the target, and which ones BlueMind's clone makes unavoidable. No personal data in it."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -12,7 +14,8 @@ Side = Literal["source", "target", "both"]
 ORG_UNIT_ID = "org unit id"
 ID_SHIFT = 1_000_000
 _MAX_SHOWN = 60
-_MAX_PATHS = 5
+_MAX_PATHS = 20
+_encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
@@ -28,11 +31,22 @@ class Place(msgspec.Struct, frozen=True, order=True):
     type: str
 
 
+class LogPlace(msgspec.Struct, frozen=True, order=True):
+    """One record of the source's log; `operation` is what it says about its item."""
+
+    topic: str
+    partition: int
+    offset: int
+    operation: str
+
+
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """One line of differences.ndjson.
 
     `side` is where the item is (`both`: it differs). `what` names what differs; `source` and `target` show it, shortened,
-    texts as length and hash. `known` is the reason with its source when the clone can not avoid it.
+    texts as length and hash. `known` is the reason with its source when the clone can not avoid it. `record` is the newest
+    record of the item in the source's log: the target has not done it. `cause` is the likely one among the known
+    defects, with its source; `repair` is what `verify --repair` would do, None where it can not mend.
     """
 
     domain: str
@@ -45,6 +59,9 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
     target: str | None = None
     known: str | None = None
+    record: LogPlace | None = None
+    cause: str | None = None
+    repair: str | None = None
 
 
 def difference(
@@ -122,7 +139,7 @@ def explain(
         if mine != theirs
     ]
     if source.digest != target.digest:
-        paths = list(_paths(source_value, target_value, ""))[:_MAX_PATHS] or [("value", None, None)]
+        paths = list(islice(_paths(source_value, target_value, ""), _MAX_PATHS)) or [("value", None, None)]
         found += [
             difference(place, uid, "both", path or "value", source=mine, target=theirs)
             for path, mine, theirs in paths
@@ -136,11 +153,38 @@ def _signals(source: Print, target: Print) -> Iterable[tuple[str, int | str | No
 
 
 def _paths(source: Json, target: Json, prefix: str) -> Iterable[tuple[str, Json, Json]]:
-    """Dotted paths where two normalised values part."""
+    """Dotted paths where two normalised values part; `name[]` is an element of a list, shown on the side that has it."""
     if source == target:
         return
     if isinstance(source, dict) and isinstance(target, dict):
         for name in sorted(source.keys() | target.keys()):
             yield from _paths(source.get(name), target.get(name), f"{prefix}.{name}" if prefix else name)
         return
+    if isinstance(source, list) and isinstance(target, list):
+        yield from _elements(source, target, prefix)
+        return
     yield prefix, source, target
+
+
+def _elements(source: list[Json], target: list[Json], prefix: str) -> Iterable[tuple[str, Json, Json]]:
+    """What one list has and the other has not; a changed element is told field by field when it is the only one."""
+    gone, new = _without(source, target), _without(target, source)
+    if not gone and not new:
+        yield f"{prefix} (order)", source, target
+    elif len(gone) == len(new) == 1:
+        yield from _paths(gone[0], new[0], f"{prefix}[]")
+    else:
+        yield from ((f"{prefix}[]", one, None) for one in gone)
+        yield from ((f"{prefix}[]", None, one) for one in new)
+
+
+def _without(these: list[Json], others: list[Json]) -> list[Json]:
+    left = Counter(map(_encode, others))
+    found = []
+    for one in these:
+        text = _encode(one)
+        if left[text]:
+            left[text] -= 1
+        else:
+            found.append(one)
+    return found
