@@ -24,7 +24,8 @@ from bmswitch.lab.site import Seed
 from bmswitch.objects.bucket import Bucket
 from bmswitch.parity.bodies import Bodies
 from bmswitch.workflows.barrier import ensure_barrier, run_barrier
-from bmswitch.workflows.verify import Options, Outcome, Pieces, prove_sites
+from bmswitch.workflows.proof_files import Outcome
+from bmswitch.workflows.verify import Options, Pieces, prove_sites
 
 Change = tuple[str, tuple[object, ...]]
 

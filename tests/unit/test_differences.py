@@ -1,7 +1,7 @@
 import msgspec
 
 from bmswitch.model.differences import ORG_UNIT_ID, Place, differing, explain, shown
-from bmswitch.model.digest import Print
+from bmswitch.model.digest import Json, Print
 from bmswitch.model.proof import verdict_of
 
 PLACE = Place("lab.test", "u1", "notes:default_u1", "notes")
@@ -67,3 +67,24 @@ def test_an_org_unit_id_is_known_only_when_green_gave_it_itself() -> None:
     assert known(73, 1_001_677)
     assert not known(73, 74)
     assert not known(73, 1_001_677, "id")
+
+
+def fields(source: Json, target: Json) -> list[tuple[str, str | None, str | None]]:
+    found = explain(PLACE, "n", Print((), 1), Print((), 2), source_value=source, target_value=target)
+    return [(d.what, d.source, d.target) for d in found]
+
+
+def test_elements_of_lists_are_told_one_by_one() -> None:
+    assert fields({"a": [1, 2, 3]}, {"a": [1, 3, 4, 5]}) == [
+        ("a[]", "2", None),
+        ("a[]", None, "4"),
+        ("a[]", None, "5"),
+    ]
+    assert fields({"a": [1, 2]}, {"a": [2, 1]})[0][0] == "a (order)"
+    assert fields({"a": [1, 1]}, {"a": [1]}) == [("a[]", "1", None)]
+
+
+def test_one_changed_element_is_told_field_by_field() -> None:
+    rules: Json = {"rules": [{"name": "x", "stop": 1}, {"name": "y"}]}
+    other: Json = {"rules": [{"name": "x", "stop": 2}, {"name": "y"}]}
+    assert fields(rules, other) == [("rules[].stop", "1", "2")]

@@ -1,5 +1,6 @@
 """`bmswitch verify`: prove that green equals blue."""
 
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -7,10 +8,12 @@ import typer
 from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
-from bmswitch.cli.render import Output, Progress, count, emit, sentence, table
+from bmswitch.cli.render import Output, Progress, console, count, emit, sentence, table
 
 if TYPE_CHECKING:
     from bmswitch.model.config import Config
+    from bmswitch.model.differences import Difference
+    from bmswitch.model.scope import Scope
 
 BodiesOption = Annotated[
     str, typer.Option("--bodies", help="How many bodies are opened and hashed: a number, or `all`.")
@@ -24,6 +27,27 @@ ConcurrencyOption = Annotated[
 ]
 
 
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        help="A part: domain:UID, user:UID or address, container:UID, dimension:NAME; may be repeated.",
+        show_default=False,
+    ),
+]
+SampleOption = Annotated[
+    str, typer.Option("--sample", help="The share of the entries that is read: `1%` or `0.01`.")
+]
+SeedOption = Annotated[
+    str,
+    typer.Option("--seed", help="Chooses the sample; the same seed, the same entries.", show_default=False),
+]
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Read everything again, although an earlier proof was cut short.")
+]
+_SHOWN = 60
+
+
 def verify(
     *,
     config: ConfigFile = Path("bmswitch.yaml"),
@@ -32,37 +56,75 @@ def verify(
     rounds: RoundsOption = 5,
     timeout: TimeoutOption = 3600.0,
     concurrency: ConcurrencyOption = 32,
+    only: OnlyOption = None,
+    sample: SampleOption = "100%",
+    seed: SeedOption = "",
+    fresh: FreshOption = False,
     output: OutputOption = Output.human,
 ) -> None:
     """Compare every container, item and body of green with blue's, under live traffic. Exit: 0 equal, 10 different, 11 unknown."""
     from bmswitch.workflows import verify as work  # noqa: PLC0415 -- help stays fast
     from bmswitch.workflows.legs import load_working  # noqa: PLC0415 -- the same
     from bmswitch.workflows.plan import check_fresh, load_plan  # noqa: PLC0415 -- the same
+    from bmswitch.workflows.proof_files import refusal  # noqa: PLC0415 -- the same
 
-    sample = _sample(bodies)
+    scope = _scope(only or [], sample, seed)
+    opened = _bodies(bodies)
     loaded = load_working(config)
     planned = load_plan(loaded, plan)
     check_fresh(planned, loaded)
     progress = Progress(quiet=output is Output.json)
     try:
-        options = work.Options(bodies=sample, rounds=rounds, timeout=timeout, concurrency=concurrency)
+        options = work.Options(
+            bodies=opened, rounds=rounds, timeout=timeout, concurrency=concurrency, scope=scope, fresh=fresh
+        )
         outcome = work.verify(loaded, planned, options=options, shown=progress.update)
     finally:
         progress.close()
-    refusal = work.refusal(outcome.proof, Path(loaded.run_dir))
-    if refusal is None or output is Output.human:
+    against = refusal(outcome.proof, Path(loaded.run_dir))
+    if against is None or output is Output.human:
+        if output is Output.human:
+            _show_tree(console(), outcome.differences, loaded)
         emit("verify", outcome.proof, lambda screen, proof: _show(screen, proof, loaded), output)
-    if refusal is not None:
-        refusal.result = outcome.proof
-        raise refusal
+    if against is not None:
+        against.result = outcome.proof
+        raise against
 
 
-def _sample(text: str) -> int:
+def _scope(only: list[str], sample: str, seed: str) -> "Scope":
+    from bmswitch.model.scope import parse_scope  # noqa: PLC0415 -- help stays fast
+
+    try:
+        number = float(sample.removesuffix("%").strip()) / (100 if sample.endswith("%") else 1)
+    except ValueError:
+        number = -1.0
+    if not 0 < number <= 1:
+        raise typer.BadParameter("a share such as 1% or 0.01", param_hint="--sample")
+    try:
+        return parse_scope(only, number, seed or (secrets.token_hex(4) if number < 1 else ""))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--only") from error
+
+
+def _bodies(text: str) -> int:
     if text == "all":
         return -1
     if not text.isdigit():
         raise typer.BadParameter("a number or `all`", param_hint="--bodies")
     return int(text)
+
+
+def _show_tree(screen: Console, differences: "list[Difference]", config: "Config") -> None:
+    """The first lines of the tree; the whole is in the run folder."""
+    from bmswitch.parity.tree import tree  # noqa: PLC0415 -- help stays fast
+
+    lines = list(tree(differences, config.serving, config.standby))
+    for line in lines[:_SHOWN]:
+        screen.print(line, markup=False, soft_wrap=True)
+    if len(lines) > _SHOWN:
+        screen.print(f"... {len(lines) - _SHOWN} lines more, in differences.txt of the run folder")
+    if lines:
+        screen.print()
 
 
 def _show(screen: Console, proof: Any, config: "Config") -> None:
@@ -76,9 +138,10 @@ def _show(screen: Console, proof: Any, config: "Config") -> None:
     screen.print(shown)
     screen.print()
     ends = sum(sum(offsets) for offsets in proof.position.values())
+    part = f", in {proof.scope} and nowhere else," if proof.scope else ""
     sentence(
         screen,
-        f"{_said(proof.verdict, config)} as of {count(ends)} records in {len(proof.position)} topics of its log: "
+        f"{_said(proof.verdict, config)}{part} as of {count(ends)} records in {len(proof.position)} topics of its log: "
         f"{count(proof.containers)} containers, {count(proof.items)} items, {count(proof.bodies)} bodies present, "
         f"{count(proof.bodies_read)} opened, in {proof.seconds:.1f} s.",
     )

@@ -15,7 +15,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """One proof: the target equals the source, or not, or it can not be said, as of `position` of the source's log.
 
     `differences` counts unexplained ones, `known_differences` those that the clone can not avoid, `unsettled` items that
-    changed faster than they could be read. `at` is epoch seconds. `not_proved` names what was not read.
+    changed faster than they could be read. `at` is epoch seconds. `not_proved` names what was not read. `scope`
+    names the part that was read (`--only`, `--sample`), empty for the whole.
     """
 
     plan_id: str
@@ -33,6 +34,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     not_proved: list[str]
     dimensions: dict[str, "Counts"] = {}
     known_reasons: dict[str, int] = {}
+    scope: str = ""
     schema: int = SCHEMA
 
 
@@ -50,3 +52,11 @@ def verdict_of(*, differences: int, unsettled: int) -> Verdict:
     if differences:
         return "different"
     return "unknown" if unsettled else "equal"
+
+
+def covers(now: Position, then: Position) -> bool:
+    """True when the log is still the one of an earlier position: the same partitions, none of them shorter."""
+    return now.keys() == then.keys() and all(
+        len(now[topic]) == len(ends) and all(a >= b for a, b in zip(now[topic], ends, strict=True))
+        for topic, ends in then.items()
+    )

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from bmswitch.model.differences import Difference, Place, difference
 
 BATCH = 250_000
@@ -27,11 +29,20 @@ class Store(Protocol):
         """True when the object's decompressed content has the SHA-1 that its name says."""
 
 
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """Bodies looked for up to here, what was wrong with them, and the sample that is still to be opened."""
+
+    named: int = 0
+    opened: int = 0
+    differences: list[Difference] = []
+    chosen: dict[str, Place] = {}
+
+
 @dataclass
 class Bodies:
     """Collects guids and checks them. `sample` bodies are opened (0: none, negative: all).
 
-    Not thread-safe; `flush` and `finish` block.
+    `flush` and `finish` block, and run in one thread at a time; `add` may be called meanwhile.
     """
 
     store: Store
@@ -49,13 +60,37 @@ class Bodies:
             self._waiting.setdefault(guid, place)
 
     @property
+    def checked(self) -> Checked:
+        """Where the work stands."""
+        return Checked(
+            named=self.named,
+            opened=self.opened,
+            differences=list(self.differences),
+            chosen=dict(self._chosen),
+        )
+
+    def take_up(self, checked: Checked) -> None:
+        """Goes on where an earlier run stopped."""
+        self.named, self.opened = checked.named, checked.opened
+        self.differences, self._chosen = list(checked.differences), dict(checked.chosen)
+
+    @property
     def full(self) -> bool:
         """True when `flush` should be called before more is added."""
         return len(self._waiting) >= BATCH
 
-    def flush(self) -> None:
-        """Checks the presence of what was collected and chooses the sample (reservoir sampling)."""
+    @property
+    def overfull(self) -> bool:
+        """True when nothing should be added before a flush has ended."""
+        return len(self._waiting) >= 2 * BATCH
+
+    def cut(self) -> dict[str, Place]:
+        """Takes what was collected, to be flushed; by whoever adds."""
         waiting, self._waiting = self._waiting, {}
+        return waiting
+
+    def flush(self, waiting: dict[str, Place]) -> None:
+        """Checks the presence of these and chooses the sample (reservoir sampling)."""
         for guid in sorted(self.store.missing(waiting)):
             self.differences.append(difference(waiting.pop(guid), guid, "both", MISSING))
         if self.sample < 0:
@@ -70,7 +105,7 @@ class Bodies:
 
     def finish(self, shown: Callable[[str], None] = lambda _: None) -> None:
         """Checks what is left, then opens the sample."""
-        self.flush()
+        self.flush(self.cut())
         shown(f"bodies: {self.named} present, opening {len(self._chosen)}")
         self._open(self._chosen)
         self._chosen = {}

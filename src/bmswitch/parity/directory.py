@@ -17,10 +17,11 @@ PLACEHOLDER = "placeholder of "
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry: uid and kind (`USER`, `GROUP`, ...)."""
+    """One entry: uid, kind (`USER`, `GROUP`, ...) and address."""
 
     uid: str
     kind: str
+    email: str = ""
 
 
 async def read_directory(bulk: Bulk, domain: str, wanted: Wanted) -> tuple[Reading, dict[str, Entry]]:
@@ -36,7 +37,7 @@ async def read_directory(bulk: Bulk, domain: str, wanted: Wanted) -> tuple[Readi
             continue
         value = item.get("value")
         entry = value if isinstance(value, dict) else {}
-        entries[uid] = Entry(uid, text(entry, "kind"))
+        entries[uid] = Entry(uid, text(entry, "kind"), text(entry, "email"))
         shown: Json = {name: entry.get(name) for name in ENTRY_FIELDS}
         found.add(uid, _signals(item, entry), normalise(shown), keep=wanted.keep)
     return found, entries

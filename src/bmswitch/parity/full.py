@@ -1,140 +1,184 @@
-"""The whole proof: every domain, entry, container and item of both sides, a bounded number of owners at a time."""
+"""The whole proof: every domain, entry, container and item of both sides, a bounded number of entries at a time."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from bmswitch.model.differences import Place
 from bmswitch.model.digest import Print
+from bmswitch.model.scope import Scope
 from bmswitch.parity.containers import Held
 from bmswitch.parity.directory import Entry
+from bmswitch.parity.seen import Seen, Tally
 from bmswitch.parity.sides import CONTAINERS, COUNT, ENTRIES, ENTRY, META, SIDE, Pair, Sides
-from bmswitch.parity.suspects import Suspects, suspects_of
 from bmswitch.parity.tables import NOT_RESTORED
 
-_MAX_SUSPECTS = 100_000
+__all__ = ["EVERYTHING", "FullPass", "Hooks", "Seen"]
+
+EVERYTHING = Scope()
+_BUSY = 0.05
+_OF_ENTRIES = frozenset({"directory", "entries", "side data"})
 
 
 @dataclass
-class Tally:
-    """How much was read in one dimension."""
+class Hooks:
+    """What a pass tells: `bodies` the guids that a folder's records name, `shown` a line of progress.
 
-    places: int = 0
-    items: int = 0
-
-
-@dataclass
-class Seen:
-    """What a pass over both sides found: figures by dimension and the suspects to be settled.
-
-    `overflow` counts suspects beyond the limit, which were dropped: the verdict is then `different` or `unknown` anyway.
+    `read` gets each entry that was read whole, with what was found in it. No entry is begun while `busy` says so.
     """
 
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    suspects: dict[Place, Suspects] = field(default_factory=dict)
-    containers: int = 0
-    items: int = 0
-    overflow: int = 0
-
-    def take(self, dimension: str, pair: Pair) -> None:
-        """Counts a place and keeps its suspects."""
-        tally = self.tallies.setdefault(dimension, Tally())
-        tally.places += 1
-        tally.items += len(pair.source.prints)
-        found = suspects_of(pair)
-        if not found:
-            return
-        if sum(map(len, self.suspects.values())) + len(found) > _MAX_SUSPECTS:
-            self.overflow += len(found)
-            return
-        self.suspects[pair.place] = found
-
-
-Bodies = Callable[[Place, set[str]], None]
-Shown = Callable[[str], None]
+    bodies: Callable[[Place, set[str]], None]
+    shown: Callable[[str], None] = lambda _: None
+    read: Callable[[str, str, Seen], None] = lambda *_: None
+    busy: Callable[[], bool] = lambda: False
 
 
 class FullPass:
-    """Reads everything once. `bodies` gets the guids that each folder's records name; `shown` a line of progress."""
+    """Reads everything in the scope once. `done` are entries that were read before, as (domain, uid)."""
 
-    def __init__(self, sides: Sides, *, bodies: Bodies, shown: Shown, owners_at_once: int = 32) -> None:
+    def __init__(
+        self,
+        sides: Sides,
+        hooks: Hooks,
+        *,
+        entries_at_once: int = 32,
+        scope: Scope = EVERYTHING,
+        done: Collection[tuple[str, str]] = (),
+    ) -> None:
         self.sides = sides
         self.seen = Seen()
-        self._bodies = bodies
-        self._shown = shown
-        self._owners_at_once = owners_at_once
-        self._done = 0
+        self._hooks = hooks
+        self._scope = scope
+        self._at_once = entries_at_once
+        self._before = done
+        self._started = time.monotonic()
 
-    async def domain(self, domain: str) -> None:
-        """One domain: its directory, then every owner that both sides have."""
-        pair, entries = await self.sides.entries(domain)
-        self.seen.take("directory", pair)
-        queue = [*entries.values()]
-        if domain not in entries:
-            queue.append(Entry(domain, "DOMAIN"))
-            self.sides.kinds[domain, domain] = "DOMAIN"
-        total, todo = len(queue), iter(queue)
+    async def run(self, domains: Collection[str]) -> None:
+        """The directories of all domains, then every entry that both sides have."""
+        queue: list[tuple[str, Entry]] = []
+        for domain in domains:
+            if self._scope.domain(domain):
+                queue += [(domain, entry) for entry in await self._directory(domain)]
+        todo = [(domain, entry) for domain, entry in queue if (domain, entry.uid) not in self._before]
+        await self._all(todo, len(queue))
+
+    async def _all(self, todo: list[tuple[str, Entry]], total: int) -> None:
+        left, done = iter(todo), total - len(todo)
+        self._started = time.monotonic()
 
         async def worker() -> None:
-            for entry in todo:
-                await self._owner(domain, entry)
-                self._done += 1
-                self._shown(
-                    f"{domain}: {self._done}/{total} owners, {self.seen.containers} containers, "
-                    f"{self.seen.items} items"
-                )
+            nonlocal done
+            for domain, entry in left:
+                while self._hooks.busy():  # noqa: ASYNC110 -- a thread of somebody else's makes room
+                    await asyncio.sleep(_BUSY)
+                mine = Seen()
+                await self._owner(domain, entry, mine)
+                self.seen.merge(mine)
+                self._hooks.read(domain, entry.uid, mine)
+                done += 1
+                self._hooks.shown(self._line(done, total, done - (total - len(todo))))
 
-        self._done = 0
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._owners_at_once, total)):
+            for _ in range(min(self._at_once, len(todo))):
                 group.create_task(worker())
+
+    def _line(self, done: int, total: int, now: int) -> str:
+        """`now` entries were read by this run."""
+        seconds = (time.monotonic() - self._started) / now * (total - done)
+        figures = f"{self.seen.containers:,} containers, {self.seen.items:,} items"
+        return f"{done:,} of {total:,} entries, {figures}, about {duration(seconds)} left"
+
+    async def _directory(self, domain: str) -> list[Entry]:
+        """Compares the directory of a domain; the entries to be read."""
+        pair, entries = await self.sides.entries(domain)
+        found = [*entries.values()]
+        if domain not in entries:
+            found.append(Entry(domain, "DOMAIN"))
+            self.sides.kinds[domain, domain] = "DOMAIN"
+        if not self._scope.everything:
+            found = [entry for entry in found if self._scope.owner(entry.uid, entry.email)]
+            chosen = {entry.uid for entry in found}
+            _leave(pair, [uid for uid in pair.uids if uid not in chosen and not self._alone(uid, entries)])
+        if self._scope.dimension("directory") and not self._scope.containers:
+            self.seen.take("directory", pair)
+        return found
+
+    def _alone(self, uid: str, both: Collection[str]) -> bool:
+        """True for an entry in the scope that one side only has."""
+        return uid not in both and self._scope.owner(uid)
 
     async def follow(self, appeared: dict[Place, set[str]]) -> bool:
         """Reads what is in entries and containers that only just appeared on both sides; False when there are none."""
-        self.seen.suspects = {}
         found = False
+        self.seen.suspects = {}
         for place, uids in appeared.items():
             found = found or bool(uids)
             if place.type == ENTRIES:
                 for uid in uids:
-                    await self._owner(place.domain, Entry(uid, self.sides.kinds.get((place.domain, uid), "")))
+                    kind = self.sides.kinds.get((place.domain, uid), "")
+                    await self._owner(place.domain, Entry(uid, kind), self.seen)
             else:
                 _, held = await self.sides.held(place.domain, place.owner)
                 for container in held:
                     if container.uid in uids:
-                        await self._container(place.domain, place.owner, container)
+                        await self._container(place.domain, place.owner, container, self.seen)
         return found
 
-    async def _owner(self, domain: str, entry: Entry) -> None:
-        await self._place("entries", Place(domain, entry.uid, "", ENTRY))
-        await self._place("side data", Place(domain, entry.uid, "", SIDE))
+    async def _owner(self, domain: str, entry: Entry, seen: Seen) -> None:
+        await self._place("entries", Place(domain, entry.uid, "", ENTRY), seen)
+        await self._place("side data", Place(domain, entry.uid, "", SIDE), seen)
+        if self._scope.dimensions and self._scope.dimensions <= _OF_ENTRIES:
+            return
         pair, held = await self.sides.held(domain, entry.uid)
-        self.seen.take(CONTAINERS, pair)
+        if self._scope.dimension("containers") and not self._scope.containers:
+            seen.take(CONTAINERS, pair)
         for container in held:
-            await self._container(domain, entry.uid, container)
+            if self._scope.container(container.uid):
+                await self._container(domain, entry.uid, container, seen)
 
-    async def _container(self, domain: str, owner: str, container: Held) -> None:
-        self.seen.containers += 1
-        await self._place("access and settings", Place(domain, owner, container.uid, META))
-        await self._items(Place(domain, owner, container.uid, container.type))
+    async def _place(self, dimension: str, place: Place, seen: Seen) -> None:
+        """Something of an entry that is in no container."""
+        if self._scope.dimension(dimension) and not self._scope.containers:
+            seen.take(dimension, await self.sides.pair(place))
 
-    async def _place(self, dimension: str, place: Place) -> None:
-        self.seen.take(dimension, await self.sides.pair(place))
+    async def _container(self, domain: str, owner: str, container: Held, seen: Seen) -> None:
+        seen.containers += 1
+        if self._scope.dimension("access and settings"):
+            place = Place(domain, owner, container.uid, META)
+            seen.take("access and settings", await self.sides.pair(place))
+        names = "bodies" if container.type == "mailbox_records" else container.type
+        if self._scope.dimension(container.type) or names in self._scope.dimensions:
+            await self._items(Place(domain, owner, container.uid, container.type), seen)
 
-    async def _items(self, place: Place) -> None:
+    async def _items(self, place: Place, seen: Seen) -> None:
         """Counts first: two empty containers are equal, and two counts that differ are a suspect of their own."""
         if place.type in NOT_RESTORED:
             self.sides.skipped.add(place.type)
             return
         source, target = await self.sides.counts(place)
         if source == target == 0:
-            self.seen.tallies.setdefault(place.type, Tally()).places += 1
+            seen.tallies.setdefault(place.type, Tally()).places += 1
             return
         pair = await self.sides.pair(place)
-        self.seen.items += len(pair.source.prints)
+        seen.items += len(pair.source.prints)
         if pair.source.guids:
-            self._bodies(place, pair.source.guids)
+            self._hooks.bodies(place, pair.source.guids)
         if not pair.suspects and source != target:
             pair.source.prints[COUNT] = Print((("count", source),), 0)
             pair.target.prints[COUNT] = Print((("count", target),), 0)
-        self.seen.take(place.type, pair)
+        seen.take(place.type, pair)
+
+
+def _leave(pair: Pair, uids: Collection[str]) -> None:
+    """Takes entries out of both readings."""
+    for uid in uids:
+        pair.source.prints.pop(uid, None)
+        pair.target.prints.pop(uid, None)
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

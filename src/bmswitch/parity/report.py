@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from bmswitch.model.differences import Difference
 from bmswitch.model.proof import Counts
-from bmswitch.parity.full import Seen
+from bmswitch.parity.seen import Seen
 from bmswitch.parity.sides import Sides
 from bmswitch.parity.tables import KINDS, NEVER_PROVED
 
@@ -36,9 +36,10 @@ def dimensions(seen: Seen, found: Iterable[Difference]) -> dict[str, Counts]:
     }
 
 
-def not_proved(sides: Sides, *, bodies_named: int, bodies_opened: int) -> list[str]:
+def not_proved(sides: Sides, *, scope: str = "", bodies_named: int, bodies_opened: int) -> list[str]:
     """What this proof did not read, by name."""
-    found = [f"items of {name} (no restorer, or not known to bmswitch)" for name in sorted(sides.skipped)]
+    found = [f"everything but {scope}"] if scope else []
+    found += [f"items of {name} (no restorer, or not known to bmswitch)" for name in sorted(sides.skipped)]
     for side in ("source", "target"):
         found += [
             f"{name}: {getattr(sides, side).name} does not offer the read"

@@ -3,14 +3,17 @@
 import asyncio
 from dataclasses import dataclass, field
 
+import msgspec
+
 from bmswitch.bluemind.bulk import ApiError, Bulk
 from bmswitch.bluemind.transport import told
 from bmswitch.model.barrier import is_probe
 from bmswitch.model.differences import Place, differing
+from bmswitch.model.scope import Scope
 from bmswitch.parity.containers import Held, read_containers, read_meta
 from bmswitch.parity.directory import Entry, read_directory, read_entry
 from bmswitch.parity.mail import folder_of, uid_next_is_safe
-from bmswitch.parity.read import ALL, Reading, Wanted, count_items, read_items, read_level1
+from bmswitch.parity.read import ALL, Reading, Wanted, count_items, fill, read_items, read_level1, text
 from bmswitch.parity.side import read_side
 from bmswitch.parity.tables import KINDS, NOT_RESTORED
 
@@ -26,6 +29,11 @@ class Pair:
     place: Place
     source: Reading
     target: Reading
+
+    @property
+    def uids(self) -> set[str]:
+        """Every item that a side has."""
+        return self.source.prints.keys() | self.target.prints.keys()
 
     @property
     def suspects(self) -> set[str]:
@@ -153,3 +161,24 @@ class Sides:
         for uid in [uid for uid in reading.prints if is_probe(uid)]:
             del reading.prints[uid]
         return reading
+
+
+async def owners_of(sides: Sides, scope: Scope) -> Scope:
+    """A scope of containers with their owners in it, so that nothing else has to be looked through for them."""
+    if not scope.containers or scope.users:
+        return scope
+    owners = set()
+    for container in sorted(scope.containers):
+        for bulk in (sides.source, sides.target):
+            owners.add(await _owner_of(bulk, container))
+    return msgspec.structs.replace(scope, users=frozenset(owners - {""}))
+
+
+async def _owner_of(bulk: Bulk, container: str) -> str:
+    try:
+        answer = await bulk.get(fill("/api/containers/_manage/{container}/_descriptor", container=container))
+    except ApiError as fault:
+        if fault.not_found:
+            return ""
+        raise told(bulk.name, f"the read of container {container}", fault, write=False) from fault
+    return text(answer, "owner") if isinstance(answer, dict) else ""

@@ -37,9 +37,9 @@ from bmswitch.workflows.effects import RealWorld
 from bmswitch.workflows.facts import at_gate
 from bmswitch.workflows.legs import JOURNAL
 from bmswitch.workflows.plan import check_fresh, refuse_stops
+from bmswitch.workflows.proof_files import load_proof
 from bmswitch.workflows.prove import SwitchProof, open_switch_proof
 from bmswitch.workflows.switch_loop import Book, Tell, run_switch
-from bmswitch.workflows.verify import load_proof
 
 LOCK = "cutover.lock"
 _PREPARE_TIMEOUT = 120.0

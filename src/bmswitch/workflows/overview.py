@@ -15,8 +15,8 @@ from bmswitch.replication.state import read_status
 from bmswitch.workflows.effects_core import state_of
 from bmswitch.workflows.effects_proxy import read_node
 from bmswitch.workflows.legs import current_leg
+from bmswitch.workflows.proof_files import load_proof
 from bmswitch.workflows.sites import open_core
-from bmswitch.workflows.verify import load_proof
 
 FRESH = 5.0
 _TIMEOUT = 1.5

@@ -21,6 +21,7 @@ from bmswitch.workflows.cutover_site import COMMAND_LOG
 from bmswitch.workflows.facts.nodes import node_facts
 from bmswitch.workflows.legs import Leg, current_leg, leg_of, promotion_before, require_way_back
 from bmswitch.workflows.plan import load_plan, make_plan, refuse_stops, save_plan
+from bmswitch.workflows.proof_files import refusal
 from bmswitch.workflows.provision import run_provision
 from bmswitch.workflows.replicate import Replicated, run_replicate
 from bmswitch.workflows.rights import SideRights
@@ -167,7 +168,7 @@ class _Proving:
             self._note(f"the proof could not be made: {error.cause} {error.evidence}; bmswitch verify")
             self._proven("unknown")
             return
-        refused = verify.refusal(outcome.proof, Path(self._config.run_dir))
+        refused = refusal(outcome.proof, Path(self._config.run_dir))
         self._note(
             f"{self._config.standby} equals {self._config.serving}: bmswitch return can go back to it"
             if refused is None

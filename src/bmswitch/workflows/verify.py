@@ -7,74 +7,39 @@ read afterwards; what comes after it is in the log after it, and `workflows.prov
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from bmswitch.bluemind.bulk import CONCURRENCY, Bulk
 from bmswitch.bluemind.client import Core
-from bmswitch.files import replace_file
 from bmswitch.kafka.topics import Topics
 from bmswitch.model.config import Colour, Config
 from bmswitch.model.differences import Difference
-from bmswitch.model.errors import BmswitchError, DifferentError, JournalError, UnknownError
+from bmswitch.model.errors import BmswitchError, UnknownError
 from bmswitch.model.plan import Plan
 from bmswitch.model.proof import Position, Proof, verdict_of
+from bmswitch.model.scope import Scope
 from bmswitch.model.topics import CRP
+from bmswitch.objects.bucket import Bucket
 from bmswitch.parity.bodies import Bodies
 from bmswitch.parity.full import FullPass
 from bmswitch.parity.report import dimensions, not_proved
-from bmswitch.parity.sides import Sides
+from bmswitch.parity.sides import Sides, owners_of
 from bmswitch.parity.suspects import Moved, Settled, nothing_moved, settle, unexplained
 from bmswitch.parity.touched import Touched
 from bmswitch.workflows.barrier import run_barrier
 from bmswitch.workflows.config import read_secret
+from bmswitch.workflows.located import locate
+from bmswitch.workflows.proof_files import Outcome, save
 from bmswitch.workflows.sites import open_bucket, open_core, verification
-from bmswitch.workflows.tail import Log, Tail, open_log
+from bmswitch.workflows.tail import Tail, open_log
+from bmswitch.workflows.verify_pass import Options, Pieces, Shown, kept_of, read_all
 
-PROOF_FILE = "proof.json"
-DIFFERENCES_FILE = "differences.ndjson"
+__all__ = ["Options", "Pieces", "first_of", "open_bulk", "prove_sites", "verify"]
+
+KEPT_FILE = "verify.progress"
 _FOLLOWS = 3
-ALL_BODIES = -1
-
-Shown = Callable[[str], None]
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How thorough and how patient. `bodies` bodies are opened (-1: all); times in seconds."""
-
-    bodies: int = 50
-    concurrency: int = CONCURRENCY
-    rounds: int = 5
-    timeout: float = 3600.0
-    barrier_timeout: float = 60.0
-
-
-@dataclass
-class Pieces:
-    """What a proof needs of the world. `position` reads the source's end offsets, `barrier` blocks until it has passed.
-
-    `log` reads the source's log from a position; without it the source's values alone tell whether something moves.
-    """
-
-    source: Callable[[], Bulk]
-    target: Callable[[], Bulk]
-    domains: list[str]
-    versions: tuple[str, str]
-    position: Callable[[], Position]
-    barrier: Callable[[], object]
-    bodies: Bodies
-    log: Callable[[Position], Log] | None = None
-
-
-@dataclass
-class Outcome:
-    """The proof and every difference, known ones included; `unsettled` never stood still."""
-
-    proof: Proof
-    differences: list[Difference] = field(default_factory=list)
 
 
 def verify(config: Config, plan: Plan, *, options: Options, shown: Shown) -> Outcome:
@@ -90,17 +55,19 @@ def verify(config: Config, plan: Plan, *, options: Options, shown: Shown) -> Out
         target.check_token()
         bucket.check()
         outcome = prove_sites(
-            _pieces(config, plan, source, target, Bodies(bucket, options.bodies)), plan.id, options, shown
+            _pieces(config, plan, source, target, bucket, options=options), plan.id, options, shown
         )
     finally:
         source.close()
         target.close()
         bucket.close()
-    save(Path(config.run_dir), outcome)
+    save(Path(config.run_dir), outcome, source=config.serving, target=config.standby)
     return outcome
 
 
-def _pieces(config: Config, plan: Plan, source: Core, target: Core, bodies: Bodies) -> Pieces:
+def _pieces(
+    config: Config, plan: Plan, source: Core, target: Core, bucket: Bucket, *, options: Options
+) -> Pieces:
     topics = {name: count for name, count in plan.source.topics.items() if not name.endswith(CRP)}
     reader = Topics(config.source.kafka)
     return Pieces(
@@ -110,8 +77,10 @@ def _pieces(config: Config, plan: Plan, source: Core, target: Core, bodies: Bodi
         versions=(source.version().software_version, target.version().software_version),
         position=lambda: reader.ends(topics),
         barrier=lambda: run_barrier(source, target, plan.source.domains, timeout=60.0),
-        bodies=bodies,
+        bodies=Bodies(bucket, options.bodies),
         log=lambda start: open_log(config, f"bmswitch-verify-{plan.id}", start),
+        locate=lambda found: locate(config, topics, found),
+        kept=Path(config.run_dir) / KEPT_FILE if options.scope.everything else None,
     )
 
 
@@ -150,23 +119,35 @@ def first_of(group: ExceptionGroup) -> BaseException:
 
 
 async def _prove(pieces: Pieces, plan_id: str, options: Options, shown: Shown) -> Outcome:
-    started = time.monotonic()
+    started, scope = time.monotonic(), options.scope
     async with asyncio.timeout(options.timeout), pieces.source() as source, pieces.target() as target:
         position = await asyncio.to_thread(pieces.position)
-        shown("barrier: everything the source has written so far must be on its clone")
-        await asyncio.to_thread(pieces.barrier)
-        sides = Sides(source, target, newer=pieces.versions[0] != pieces.versions[1])
-        work = FullPass(sides, bodies=pieces.bodies.add, shown=shown, owners_at_once=options.concurrency)
-        for domain in pieces.domains:
-            await work.domain(domain)
-            if pieces.bodies.full:
-                await asyncio.to_thread(pieces.bodies.flush)
-        settled = await _settle(work, pieces, options, shown)
-        await asyncio.to_thread(pieces.bodies.finish, shown)
-        found = [*settled.differences, *pieces.bodies.differences]
-    seconds = time.monotonic() - started
+        kept = kept_of(pieces, plan_id, options, position)
+        ended = False
+        try:
+            if kept is not None and kept.done:
+                shown(f"going on with a proof that was cut short: {len(kept.done)} entries were read")
+            shown("barrier: everything the source has written so far must be on its clone")
+            await asyncio.to_thread(pieces.barrier)
+            sides = Sides(source, target, newer=pieces.versions[0] != pieces.versions[1])
+            options = msgspec.structs.replace(options, scope=await owners_of(sides, options.scope))
+            work = await read_all(sides, pieces, options, kept, shown)
+            settled = await _settle(work, pieces, options, shown)
+            await asyncio.to_thread(pieces.bodies.finish, shown)
+            found = await asyncio.to_thread(pieces.locate, [*settled.differences, *pieces.bodies.differences])
+            ended = True
+        finally:
+            if kept is not None:
+                kept.close(ended=ended)
     return _outcome(
-        pieces, plan_id, position=position, work=work, found=found, settled=settled, seconds=seconds
+        pieces,
+        plan_id,
+        position=kept.header.position if kept else position,
+        work=work,
+        found=found,
+        settled=settled,
+        seconds=time.monotonic() - started,
+        scope=scope,
     )
 
 
@@ -216,6 +197,7 @@ def _outcome(
     found: list[Difference],
     settled: Settled,
     seconds: float,
+    scope: Scope,
 ) -> Outcome:
     bad = unexplained(found)
     unsettled = len(settled.unsettled) + work.seen.overflow
@@ -233,52 +215,15 @@ def _outcome(
         unsettled=unsettled,
         seconds=round(seconds, 3),
         not_proved=not_proved(
-            work.sides, bodies_named=pieces.bodies.named, bodies_opened=pieces.bodies.opened
+            work.sides,
+            scope=str(scope),
+            bodies_named=pieces.bodies.named,
+            bodies_opened=pieces.bodies.opened,
         ),
+        scope=str(scope),
         dimensions=dimensions(work.seen, found),
         known_reasons=dict(Counter(one.known for one in found if one.known)),
     )
     return Outcome(
         proof, sorted([*found, *settled.unsettled], key=lambda d: (d.domain, d.owner, d.container, d.item))
-    )
-
-
-def save(run_dir: Path, outcome: Outcome) -> None:
-    """Writes both files, each replaced whole; differences first, so that a proof never stands without them."""
-    run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lines = (msgspec.json.encode(one) + b"\n" for one in outcome.differences)
-    _replace(run_dir / DIFFERENCES_FILE, lines)
-    _replace(run_dir / PROOF_FILE, [msgspec.json.format(msgspec.json.encode(outcome.proof), indent=2), b"\n"])
-
-
-def _replace(path: Path, parts: Iterable[bytes]) -> None:
-    try:
-        replace_file(path, parts)
-    except OSError as error:
-        raise JournalError(f"{path} can not be written", evidence=str(error)) from error
-
-
-def load_proof(run_dir: Path) -> Proof | None:
-    """The last proof of the run; None when there is none or when it can not be read."""
-    try:
-        return msgspec.json.decode((run_dir / PROOF_FILE).read_bytes(), type=Proof)
-    except (OSError, msgspec.DecodeError):
-        return None
-
-
-def refusal(proof: Proof, where: Path) -> BmswitchError | None:
-    """The error that a verdict other than `equal` ends the command with."""
-    if proof.verdict == "equal":
-        return None
-    if proof.verdict == "different":
-        return DifferentError(
-            f"the clone does not equal its source: {proof.differences} differences",
-            evidence=str(where / DIFFERENCES_FILE),
-            consequence="traffic was not touched; a switch would be refused",
-            next_command=f"read {DIFFERENCES_FILE}, mend what it names, and verify again",
-        )
-    return UnknownError(
-        f"{proof.unsettled} items changed faster than they could be read",
-        evidence=str(where / DIFFERENCES_FILE),
-        next_command="bmswitch verify --rounds with a larger number, or at a quieter time",
     )

@@ -14,9 +14,9 @@ from bmswitch.replication.state import read_status
 from bmswitch.workflows.facts.attempt import attempt, quietly
 from bmswitch.workflows.facts.fresh import fresh_bodies
 from bmswitch.workflows.facts.keys import key_facts
+from bmswitch.workflows.proof_files import load_proof
 from bmswitch.workflows.sites import verification
 from bmswitch.workflows.soak import probe_all
-from bmswitch.workflows.verify import load_proof
 
 
 def switch_facts(
