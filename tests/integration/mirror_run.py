@@ -1,4 +1,4 @@
-"""Runs one mirror as a process of its own until it is killed: `python mirror_run.py RUN_DIR BLUE GREEN PLAN_ID`."""
+"""Runs one mirror as a process of its own until it is killed: `python mirror_run.py RUN_DIR BLUE GREEN PLAN_ID [fold]`."""
 
 import signal
 import sys
@@ -14,7 +14,9 @@ from bmswitch.workflows.mirroring import Mirroring
 IID = "bluemind-644e1a44-332a-47af-815d-b5a806fa5ab0"
 
 
-def config_for(run_dir: str, blue: str, green: str, servers: dict[str, str] | None = None) -> Config:
+def config_for(
+    run_dir: str, blue: str, green: str, servers: dict[str, str] | None = None, *, fold: bool = False
+) -> Config:
     """A configuration of which only the two Kafkas, the servers and the run folder are real."""
     site = {"url": "http://127.0.0.1:9", "token": {"env": "X"}, "version": "5.0"}
     return msgspec.convert(
@@ -23,6 +25,7 @@ def config_for(run_dir: str, blue: str, green: str, servers: dict[str, str] | No
             "run_dir": run_dir,
             "blue": site | {"kafka": {"bootstrap": blue}},
             "green": site | {"kafka": {"bootstrap": green}},
+            "replication": {"fold": fold},
             "servers": {"bm-master": "127.0.2.1"} if servers is None else servers,
             "bucket": {
                 "endpoint": "http://127.0.0.1:9",
@@ -67,11 +70,11 @@ def plan_for(plan_id: str) -> Plan:
     )
 
 
-def main(run_dir: str, blue: str, green: str, plan_id: str) -> None:
+def main(run_dir: str, blue: str, green: str, plan_id: str, fold: str = "") -> None:
     """Mirrors until SIGTERM."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    mirroring = Mirroring(config_for(run_dir, blue, green), plan_for(plan_id), lambda: True)
+    mirroring = Mirroring(config_for(run_dir, blue, green, fold=bool(fold)), plan_for(plan_id), lambda: True)
     deadline = time.monotonic() + 100
     while not stop.wait(0.02) and time.monotonic() < deadline:
         mirroring.check()
@@ -79,4 +82,4 @@ def main(run_dir: str, blue: str, green: str, plan_id: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5])
+    main(*sys.argv[1:6])

@@ -157,9 +157,9 @@ def test_no_record_is_lost_when_the_mirror_is_killed_in_the_middle(
     assert duplicates < len(records)
 
 
-def start_mirror(run_dir: Path, pair: tuple[str, str]) -> "subprocess.Popen[bytes]":
+def start_mirror(run_dir: Path, pair: tuple[str, str], *more: str) -> "subprocess.Popen[bytes]":
     script = Path(__file__).with_name("mirror_run.py")
-    return subprocess.Popen([sys.executable, str(script), str(run_dir), *pair, "p1"])
+    return subprocess.Popen([sys.executable, str(script), str(run_dir), *pair, "p1", *more])
 
 
 def wait_for_records(green: Topics, least: int, process: "subprocess.Popen[bytes]") -> None:

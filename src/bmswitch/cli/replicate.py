@@ -121,6 +121,8 @@ def told(status: "ReplicateStatus") -> str:
         parts.append(f"{_duration(status.lag_records / status.records_per_second)} left")
     elif status.lag_records:
         parts.append(f"{status.lag_seconds:.1f} s behind")
+    if status.folded_read:
+        parts.append(f"{count(status.folded_read)} read, {count(status.folded_kept)} of them needed")
     if status.held:
         parts.append(status.held)
     elif status.rate_limit:
@@ -143,6 +145,12 @@ def show_copied(console: Console, result: "Replicated") -> None:
         f"copied {count(result.records)} records ({size(result.bytes)}) of {len(result.topics)} topics "
         f"in {_duration(result.seconds)}: {rate}"
     )
+    if result.folded_read:
+        away = result.folded_read - result.folded_kept
+        console.print(
+            f"first pass: {count(result.folded_read)} records read, {count(result.folded_kept)} needed, "
+            f"{count(away)} folded away"
+        )
     if result.quarantined:
         console.print(f"{count(result.quarantined)} records could not be understood: see quarantine.ndjson")
     if result.switched:

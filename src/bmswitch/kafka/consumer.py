@@ -89,6 +89,14 @@ class LogConsumer:
         with explained(self._kafka):
             self._consumer.incremental_assign(wanted)
 
+    def assign_only(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Reads exactly these partitions from these offsets on; what was read ahead of others is given up."""
+        with explained(self._kafka):
+            self._consumer.unassign()
+            self._consumer.incremental_assign(
+                [TopicPartition(name, p, o) for (name, p), o in positions.items()]
+            )
+
     def assign_one(self, topic: str, partition: int, offset: int) -> None:
         """Reads this one partition too, from an offset on."""
         with explained(self._kafka):

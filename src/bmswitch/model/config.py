@@ -289,7 +289,8 @@ class Replication(Strict, frozen=True):
     `disabled_cures` turns cures off by name (`bmswitch cures list`); the plan warns of each. `sysconf_override` is what
     the clone puts over the source's system configuration (`sysconfOverride`, clone-and-api.md 1.2): host-like keys and the
     target's own bucket keys; a value that is secret names where it is. `rate` is the most records a second that are read from the
-    source, 0 for no limit (`replicate --rate` wins).
+    source, 0 for no limit (`replicate --rate` wins). `fold`: the first pass leaves out records that a later one of the same item makes
+    needless (docs/replicate.md).
     """
 
     mode: Literal["mirror", "shared"] = "mirror"
@@ -299,6 +300,7 @@ class Replication(Strict, frozen=True):
     sysconf_override: dict[str, str | Secret] = {}
     rate: NotNegative = 0.0
     throttle: Throttle = Throttle()
+    fold: bool = False
 
 
 class Sessions(Strict, frozen=True):

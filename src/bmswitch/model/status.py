@@ -13,6 +13,7 @@ class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
     `positions` is per topic and partition the next offset of blue that green's Kafka has not acknowledged yet;
     `ends` are blue's end offsets as last seen. `quarantined` counts the parked records of this run directory.
     `first_pass_*` tell of the copy of what was there when the run began; 0 until it is done.
+    `folded_read` records of the snapshot were read by the folded first pass of this run, `folded_kept` of them go on; 0 without one.
     `held` says why nothing is read now (a pause, the source's health), empty when something is; `held_seconds` for how long in
     this run; `rate_limit` is the most records a second that may be read, 0 for no limit.
     `updated_at` older than a few seconds means that the process is gone, whatever `phase` says.
@@ -33,6 +34,8 @@ class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: int = 0
     first_pass_records: int = 0
     first_pass_seconds: float = 0.0
+    folded_read: int = 0
+    folded_kept: int = 0
     held: str = ""
     held_seconds: float = 0.0
     rate_limit: float = 0.0

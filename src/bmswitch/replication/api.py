@@ -13,10 +13,14 @@ Place = tuple[str, int]
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Records in the order of each partition; `ends` are next offsets of partitions that were read to their end."""
+    """Records in the order of each partition; `ends` are next offsets of partitions that were read to their end.
+
+    `read`: how many records were read to make it; None: as many as it holds.
+    """
 
     records: Sequence[LogRecord]
     ends: Mapping[Place, int]
+    read: int | None = None
 
 
 class Source(Protocol):

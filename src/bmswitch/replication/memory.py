@@ -14,12 +14,17 @@ class MemorySource:
         self._log = log
         self.committed = committed
         self._next = {place: committed.get(place, 0) for place in log}
+        self.start: dict[str, list[int]] = {}
+        for (topic, partition), at in sorted(self._next.items()):
+            self.start.setdefault(topic, [0] * partition).append(at)
 
     def read(self, limit: int, timeout: float) -> Batch:  # noqa: ARG002 - the protocol's signature
         """Takes from the partitions in their order until `limit`; never waits."""
         taken: list[LogRecord] = []
         ends: dict[Place, int] = {}
         for place, records in self._log.items():
+            if place not in self._next:
+                continue
             part = [r for r in records if r.offset >= self._next[place]][: limit - len(taken)]
             taken += part
             if part:
@@ -31,6 +36,14 @@ class MemorySource:
 
     def wait(self, timeout: float) -> None:
         """Never waits."""
+
+    def only(self, positions: Mapping[Place, int]) -> None:
+        """See `Held`."""
+        self._next = dict(positions)
+
+    def add(self, topics: Mapping[str, int]) -> None:
+        """See `Held`."""
+        self._next |= {(name, p): 0 for name, count in topics.items() for p in range(count)}
 
     def commit(self, positions: Mapping[Place, int], *, wait: bool) -> None:  # noqa: ARG002 - the protocol's signature
         """See `Source`."""

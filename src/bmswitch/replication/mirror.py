@@ -70,21 +70,22 @@ class Mirror:
         self._positions = {topic: list(offsets) for topic, offsets in start.items()}
         self._pending: dict[Place, int] = {}
         self._uncommitted: dict[Place, int] = {}
-        self._records = self._bytes = self._last_ms = 0
+        self._records = self._read = self._bytes = self._last_ms = 0
         self._farewell = self._finished = False
         self._flushed = self._committed = time.monotonic()
         self.progress = self._observe()
 
     @property
     def read(self) -> int:
-        """Records that were read so far."""
-        return self._records
+        """Records that were read so far, also those that the source folded away."""
+        return self._read
 
     def step(self, timeout: float, most: int | None = None) -> bool:
         """Moves one batch on, of at most `most` records; False when the mirror has ended for good. Raises what stops the run."""
         if self._finished:
             return False
         batch = self._source.read(self._batch if most is None else min(most, self._batch), timeout)
+        self._read += len(batch.records) if batch.read is None else batch.read
         if batch.records and self._farewell and not self._may_write():
             self._finished = True
             self.checkpoint()

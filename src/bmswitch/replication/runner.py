@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from bmswitch.model.errors import UnreachableError
+from bmswitch.replication.folding import FoldingSource
 from bmswitch.replication.mirror import BATCH, Mirror, Progress
 from bmswitch.replication.source import KafkaSource
 from bmswitch.replication.valve import Valve
@@ -23,7 +24,9 @@ class MirrorThread:
         valve: asked before each read.
     """
 
-    def __init__(self, source: KafkaSource, mirror: Mirror, valve: Valve | None = None) -> None:
+    def __init__(
+        self, source: KafkaSource | FoldingSource, mirror: Mirror, valve: Valve | None = None
+    ) -> None:
         self._source, self._mirror, self._valve = source, mirror, valve or Valve()
         self._stop = threading.Event()
         self._new: deque[dict[str, int]] = deque(maxlen=1000)

@@ -58,6 +58,10 @@ class KafkaSource:
         self.start |= start
         self._ends |= ends
 
+    def only(self, positions: Mapping[Place, int]) -> None:
+        """Reads exactly these partitions from now on, from these offsets."""
+        self._consumer.assign_only(positions)
+
     def read(self, limit: int, timeout: float) -> Batch:
         """See `Source`."""
         batch = self._consumer.read(limit, timeout)

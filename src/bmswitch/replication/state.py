@@ -24,6 +24,19 @@ class MirrorState(msgspec.Struct, frozen=True):
     mended: bool = False
 
 
+class FoldState(msgspec.Struct, frozen=True):
+    """The first pass of one group, folded: `ends` is where its snapshot ends in each partition, for good.
+
+    That the file is there says that the target may hold something of it. `read` and `kept` are of the last run, once `done`.
+    """
+
+    group: str
+    ends: dict[str, list[int]]
+    read: int = 0
+    kept: int = 0
+    done: bool = False
+
+
 class CloneState(msgspec.Struct, frozen=True):
     """The clone that was asked for; `task` is empty when the answer was never seen."""
 
@@ -52,6 +65,16 @@ def load_mirror(run_dir: Path) -> MirrorState | None:
 def save_mirror(run_dir: Path, state: MirrorState) -> None:
     """Durable before the first record is written."""
     _replace(run_dir / "mirror.json", msgspec.json.encode(state), durable=True)
+
+
+def load_fold(run_dir: Path) -> FoldState | None:
+    """The folded first pass of this run folder, None when there was none. Raises JournalError when damaged."""
+    return _load(run_dir / "fold.json", FoldState)
+
+
+def save_fold(run_dir: Path, state: FoldState) -> None:
+    """Durable before the first record is written."""
+    _replace(run_dir / "fold.json", msgspec.json.encode(state), durable=True)
 
 
 def load_clone(run_dir: Path) -> CloneState | None:

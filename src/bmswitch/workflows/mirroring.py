@@ -16,6 +16,7 @@ from bmswitch.replication import preflight, state
 from bmswitch.replication.chain import Chain
 from bmswitch.replication.cures.installation_id import rename
 from bmswitch.replication.cures.parents_first import ParentsFirst
+from bmswitch.replication.folding import Folded, FoldingSource
 from bmswitch.replication.mirror import Mirror, Progress
 from bmswitch.replication.own_log import mend_own_log
 from bmswitch.replication.quarantine import FILE, Quarantine
@@ -24,6 +25,7 @@ from bmswitch.replication.sink import KafkaSink
 from bmswitch.replication.source import KafkaSource
 from bmswitch.replication.valve import Valve
 from bmswitch.workflows.cures import note_left, pipeline
+from bmswitch.workflows.first_pass import folded_first_pass
 from bmswitch.workflows.promotion import Promotion, refuse_other_writers
 
 _READ_WITHIN = 600.0
@@ -52,6 +54,7 @@ class Mirroring:
         self.valve = valve or Valve(config.replication.rate)
         self._blue_id = plan.source.installation_id
         self._green_id = config.target.installation_id or self._blue_id
+        self._fold: FoldingSource | None = None
         self._blue, self._green = Topics(config.source.kafka), Topics(config.target.kafka)
         self._run_dir = Path(config.run_dir)
         route = _wanted(config, preflight.route(self._blue, self._green, self._blue_id, self._green_id))
@@ -68,29 +71,38 @@ class Mirroring:
         preflight.refuse_foreign_records(
             self._green, route.targets, ours=place is not None or since is not None
         )
+        first_run = place is None
         if place is None:
             place = state.MirrorState(f"bmswitch-{plan.id}", route.blue_cluster, route.green_cluster)
         if since is not None and not place.mended:
             place = self._mend(place, since)
         self._known = set(route.sources)
         self.targets = dict(route.targets)
-        self._thread = self._start(route, place, may_write)
+        self._thread = self._start(route, place, may_write, first_run=first_run)
 
     def _start(
-        self, route: preflight.Route, place: state.MirrorState, may_write: Callable[[], bool]
+        self,
+        route: preflight.Route,
+        place: state.MirrorState,
+        may_write: Callable[[], bool],
+        *,
+        first_run: bool,
     ) -> MirrorThread:
         source = KafkaSource(
             self._config.source.kafka, place.group, route.sources, first=self._first_to_copy(route)
         )
         try:
+            if self._config.replication.fold and self._since is None:
+                self._fold = folded_first_pass(self._run_dir, place.group, source, first_run=first_run)
             state.save_mirror(self._run_dir, place)
             sink = KafkaSink(self._config.target.kafka)
             quarantine = Quarantine(self._run_dir / FILE)
         except BaseException:
             source.close()
             raise
-        mirror = Mirror(source, sink, Chain(self._cures), quarantine, source.start, may_write=may_write)
-        thread = MirrorThread(source, mirror, self.valve)
+        read = self._fold or source
+        mirror = Mirror(read, sink, Chain(self._cures), quarantine, source.start, may_write=may_write)
+        thread = MirrorThread(read, mirror, self.valve)
         thread.start()
         return thread
 
@@ -128,6 +140,11 @@ class Mirroring:
     def progress(self) -> Progress:
         """The latest moment."""
         return self._thread.progress
+
+    @property
+    def folded(self) -> Folded:
+        """What the first pass left out so far, in this run; zeros when it is copied as it is."""
+        return self._fold.folded if self._fold else Folded()
 
     @property
     def alive(self) -> bool:

@@ -28,6 +28,7 @@ from bmswitch.model.errors import (
 from bmswitch.model.plan import Plan
 from bmswitch.model.status import Phase, ReplicateStatus
 from bmswitch.replication import state
+from bmswitch.replication.folding import Folded
 from bmswitch.replication.mirror import Progress
 from bmswitch.replication.runner import reached
 from bmswitch.replication.valve import Valve
@@ -50,7 +51,10 @@ _NONCE_AGAIN = 10.0
 
 
 class Replicated(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run of the command did; counts are of this run, `quarantined` of the run folder."""
+    """What one run of the command did; counts are of this run, `quarantined` of the run folder.
+
+    `records` went on to the target; of those of a folded first pass `folded_read` were read and `folded_kept` went on.
+    """
 
     records: int
     bytes: int
@@ -58,6 +62,8 @@ class Replicated(msgspec.Struct, frozen=True, kw_only=True):
     records_per_second: float
     quarantined: int
     topics: dict[str, int]
+    folded_read: int
+    folded_kept: int
     caught_up: bool
     switched: bool
 
@@ -298,6 +304,9 @@ class _Run:
         if self._mirror is not None:
             self._mirror.stop()
 
+    def _folded(self) -> Folded:
+        return self._mirror.folded if self._mirror is not None else Folded()
+
     def _progress(self) -> Progress:
         return self._mirror.progress if self._mirror is not None else Progress()
 
@@ -310,7 +319,7 @@ class _Run:
     def report(self, phase: Phase, *, error: str = "") -> None:
         """Writes the status file and tells whoever shows it."""
         self._phase = phase
-        progress = self._progress()
+        progress, folded = self._progress(), self._folded()
         lag, lag_seconds = self._lag(progress)
         now = time.time()
         status = ReplicateStatus(
@@ -327,6 +336,8 @@ class _Run:
             positions=progress.positions,
             ends=progress.ends,
             quarantined=progress.quarantined,
+            folded_read=folded.read,
+            folded_kept=folded.kept,
             first_pass_records=self._first_pass_done[0],
             first_pass_seconds=self._first_pass_done[1],
             held=self._valve.held,
@@ -339,7 +350,7 @@ class _Run:
         self._tell(status)
 
     def _result(self, *, caught_up: bool) -> Replicated:
-        progress = self._progress()
+        progress, folded = self._progress(), self._folded()
         seconds = time.monotonic() - self._started
         return Replicated(
             records=progress.records,
@@ -348,6 +359,8 @@ class _Run:
             records_per_second=round(progress.records / seconds, 1),
             quarantined=progress.quarantined,
             topics=self._mirror.targets if self._mirror else {},
+            folded_read=folded.read,
+            folded_kept=folded.kept,
             caught_up=caught_up,
             switched=self._switched,
         )

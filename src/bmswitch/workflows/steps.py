@@ -7,6 +7,7 @@ from bmswitch.model.plan import Step
 def steps(config: Config) -> list[Step]:
     """The commands in their order, for the direction of the configuration."""
     source, target = config.serving, config.standby
+    folded = ", its first pass folded" if config.replication.fold else ""
     return [
         Step(
             command="provision",
@@ -16,7 +17,7 @@ def steps(config: Config) -> list[Step]:
         ),
         Step(
             command="replicate",
-            does=f"copies {source}'s log to {target}'s Kafka, cured, and keeps it there; starts {target}'s native clone",
+            does=f"copies {source}'s log to {target}'s Kafka, cured{folded}, and keeps it there; starts {target}'s native clone",
             clients="notice nothing",
             undone_by="stopping it",
         ),
