@@ -53,6 +53,7 @@ schema: setup  ## renew the JSON Schema beside the examples
 docs: setup  ## renew the generated parts of docs/ from the code
 	@$(BIN)/python -m scripts.switch_page
 	@$(BIN)/python -m bmswitch.model.hazards.page > docs/hazards.md
+	@$(BIN)/python -m bmswitch.replication.cures.page > docs/cures.md
 
 bench: setup  ## benchmarks/results/*.json
 	@for script in $(basename $(notdir $(wildcard benchmarks/bench_*.py))); do $(BIN)/python -m benchmarks.$$script || exit 1; done

@@ -2,7 +2,7 @@
 
 A cure's module docstring starts with "Prevents" and names its source. Its class says `how` in its docstring, `when` it is in
 the pipeline, what happens `without` it and, when it must not be turned off, why (`fixed`).
-`python -m bmswitch.replication.cures.catalogue` prints the table of docs/cures.md.
+The table of docs/cures.md is made from it (`page`).
 """
 
 import re
@@ -86,7 +86,3 @@ def _touches(cure: type[Any]) -> str:
     kinds = ", ".join(sorted(kind.value for kind in cure.kinds))
     types = "all" if cure.types is None else ", ".join(f"`{name}`" for name in sorted(cure.types))
     return f"{types} records of {kinds} topics"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(table())
