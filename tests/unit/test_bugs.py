@@ -25,9 +25,7 @@ CLONE_AND_API = """
 """The commits of clone-and-api.md 8."""
 NAMED = sorted(
     set(
-        re.findall(
-            r"(?:\b([Gg]uard|[Cc]ure) )?`([^`]+)`", "\n".join(f"{bug.does} {bug.why}" for bug in BUGS)
-        )
+        re.findall(r"(?:\b([Gg]uard|[Cc]ure) )?`([^`]+)`", "\n".join(f"{bug.does} {bug.why}" for bug in BUGS))
     )
 )
 KNOWN = {"guard": {guard.name for guard in GUARDS}, "cure": {cure.name for cure in catalogue()}}
