@@ -5,6 +5,7 @@ Green was cloned by the stand-in's restorer from blue's log; each mutant changes
 
 # ruff: noqa: S608 - statements of a test, on its own database
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -19,12 +20,16 @@ from tests.integration.parts import BucketServer, running_bucket
 
 from bmswitch.bluemind.bulk import Bulk
 from bmswitch.bluemind.client import CloneRequest, Core, wait_task
+from bmswitch.bluemind.pen import Pen
 from bmswitch.lab.embedded_kafka import EmbeddedKafka
 from bmswitch.lab.site import Seed
+from bmswitch.model.differences import Difference
+from bmswitch.model.errors import RefusedError
 from bmswitch.objects.bucket import Bucket
 from bmswitch.parity.bodies import Bodies
 from bmswitch.workflows.barrier import ensure_barrier, run_barrier
 from bmswitch.workflows.proof_files import Outcome
+from bmswitch.workflows.repair import Tools, mend_all
 from bmswitch.workflows.verify import Options, Pieces, prove_sites
 
 Change = tuple[str, tuple[object, ...]]
@@ -217,6 +222,7 @@ MUTANTS: dict[str, tuple[Change, str]] = {
     "contact's date": (column("addressbook", "updated", 5), "addressbook"),
     "note's text": (value("notes", "body", "other"), "notes"),
     "note dropped": (drop("notes"), "notes"),
+    "note twice": (twice("notes", "copy"), "notes"),
     "task's title": (value("todolist", "summary", "other"), "todolist"),
     "task twice": (twice("todolist", "copy"), "todolist"),
     "web data": (value("webappdata", "value", "other"), "webappdata"),
@@ -263,6 +269,97 @@ MUTANTS: dict[str, tuple[Change, str]] = {
     ),
     "resource type": (side("resourceTypes", {"label": "other"}), "side"),
 }
+
+
+MENDED = (
+    "web data",
+    "mail filter",
+    "roles",
+    "membership",
+    "identity",
+    "user settings",
+    "domain settings",
+    "unit's administrator",
+    "resource type",
+    "container settings",
+    "user's quota",
+    "group's description",
+    "resource's label",
+    "note twice",
+    "task twice",
+    "event twice",
+)
+
+
+@contextmanager
+def tools(pair: Pair) -> Iterator[Tools]:
+    first, second = _client(pair.blue), _client(pair.green)
+    source = Pen(pair.blue.site.url, TOKENS["blue"], name="blue")
+    target = Pen(pair.green.site.url, TOKENS["green"], name="green")
+    yield Tools(
+        source=source,
+        target=target,
+        bulks=lambda: (
+            Bulk(pair.blue.site.url, TOKENS["blue"], name="blue"),
+            Bulk(pair.green.site.url, TOKENS["green"], name="green"),
+        ),
+        state=second.state,
+        barrier=lambda: run_barrier(first, second, [DOMAIN], timeout=30),
+    )
+    for each in (first, second, source, target):
+        each.close()
+
+
+def test_what_rest_can_mend_is_mended_on_green_and_proved_again(pair: Pair, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as mutants:
+        for name in MENDED:
+            statement, args = MUTANTS[name][0]
+            mutants.enter_context(changed(pair.green_store, statement, *args))
+        before = prove(pair)
+        told: list[Difference] = []
+        with tools(pair) as work:
+            repaired = mend_all(work, before, tmp_path, told.extend, lambda _: None)
+        assert {(one.type, one.item) for one in told} == {
+            (one.type, one.item) for one in before.differences if one.known is None
+        }
+        assert [note.said for note in repaired.notes if note.state == "refused"] == []
+        assert [one for one in repaired.outcome.differences if one.known is None] == []
+        assert repaired.outcome.proof.verdict == "equal"
+        assert repaired.outcome.proof.repaired == len(told)
+        after = prove(pair)
+        assert [one for one in after.differences if one.known is None] == []
+    lines = (tmp_path / "repair.ndjson").read_bytes().splitlines()
+    assert len(lines) == 3 * len(told)
+
+
+def test_what_rest_can_not_mend_is_said_and_left_alone(pair: Pair, tmp_path: Path) -> None:
+    (statement, args), _ = MUTANTS["event's version"]
+    with changed(pair.green_store, statement, *args):
+        before = prove(pair)
+        assert [one.repair for one in before.differences if one.known is None] == [None]
+        with tools(pair) as work:
+            repaired = mend_all(work, before, tmp_path, lambda _: pytest.fail("asked"), lambda _: None)
+    assert repaired.outcome.proof.verdict == "different"
+    assert repaired.notes == []
+
+
+@pytest.mark.parametrize("why", ["leads", "no"])
+def test_a_green_that_leads_or_an_operator_who_says_no_stops_before_anything_is_written(
+    pair: Pair, tmp_path: Path, why: str
+) -> None:
+    (statement, args), _ = MUTANTS["web data"]
+
+    def confirm(_: list[Difference]) -> None:
+        raise RefusedError("the name does not fit")
+
+    with changed(pair.green_store, statement, *args):
+        before = prove(pair)
+        with tools(pair) as work:
+            work.state = (lambda: "CORE_STATE_RUNNING") if why == "leads" else work.state
+            with pytest.raises(RefusedError):
+                mend_all(work, before, tmp_path, confirm, lambda _: None)
+        assert prove(pair).proof.verdict == "different"
+    assert not (tmp_path / "repair.ndjson").exists()
 
 
 REPRESENTATIVE = 3

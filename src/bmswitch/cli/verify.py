@@ -13,7 +13,9 @@ from bmswitch.cli.render import Output, Progress, console, count, emit, sentence
 if TYPE_CHECKING:
     from bmswitch.model.config import Config
     from bmswitch.model.differences import Difference
+    from bmswitch.model.plan import Plan
     from bmswitch.model.scope import Scope
+    from bmswitch.workflows.proof_files import Outcome
 
 BodiesOption = Annotated[
     str, typer.Option("--bodies", help="How many bodies are opened and hashed: a number, or `all`.")
@@ -45,6 +47,10 @@ SeedOption = Annotated[
 FreshOption = Annotated[
     bool, typer.Option("--fresh", help="Read everything again, although an earlier proof was cut short.")
 ]
+RepairOption = Annotated[
+    bool, typer.Option("--repair", help="Mend on the clone what REST can mend; listed and asked before.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="With --repair: do not ask for the clone's name.")]
 _SHOWN = 60
 
 
@@ -60,6 +66,8 @@ def verify(
     sample: SampleOption = "100%",
     seed: SeedOption = "",
     fresh: FreshOption = False,
+    repair: RepairOption = False,
+    yes: YesOption = False,
     output: OutputOption = Output.human,
 ) -> None:
     """Compare every container, item and body of green with blue's, under live traffic. Exit: 0 equal, 10 different, 11 unknown."""
@@ -79,6 +87,8 @@ def verify(
             bodies=opened, rounds=rounds, timeout=timeout, concurrency=concurrency, scope=scope, fresh=fresh
         )
         outcome = work.verify(loaded, planned, options=options, shown=progress.update)
+        if repair:
+            outcome = _repair(loaded, planned, outcome, progress, ask=not yes)
     finally:
         progress.close()
     against = refusal(outcome.proof, Path(loaded.run_dir))
@@ -89,6 +99,33 @@ def verify(
     if against is not None:
         against.result = outcome.proof
         raise against
+
+
+def _repair(
+    config: "Config", plan: "Plan", outcome: "Outcome", progress: Progress, *, ask: bool
+) -> "Outcome":
+    """Lists what would be mended, asks for the clone's name, mends, and says what became of it."""
+    from bmswitch.cli.switching import ask_for_name  # noqa: PLC0415 -- help stays fast
+    from bmswitch.workflows.repair import repair  # noqa: PLC0415 -- the same
+
+    def confirm(todo: "list[Difference]") -> None:
+        progress.note(f"{len(todo)} items would be mended on {config.standby}:")
+        for one in todo:
+            where = " ".join(filter(None, (one.domain, one.owner, one.container)))
+            progress.note(f"  {where} {one.type} {one.item}: {one.repair}")
+        if ask:
+            ask_for_name(config, "verify --repair", "writes to")
+
+    repaired = repair(config, plan, outcome, confirm, progress.update)
+    for note in repaired.notes:
+        if note.state in ("refused", "still different"):
+            progress.note(f"{note.state}: {note.type} {note.item} of {note.owner} {note.said}".rstrip())
+    if repaired.notes:
+        progress.note(
+            f"mended and proved again: {repaired.count('equal')}; still different: "
+            f"{repaired.count('still different')}; refused: {repaired.count('refused')} (repair.ndjson)"
+        )
+    return repaired.outcome
 
 
 def _scope(only: list[str], sample: str, seed: str) -> "Scope":

@@ -47,6 +47,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     texts as length and hash. `known` is the reason with its source when the clone can not avoid it. `record` is the newest
     record of the item in the source's log: the target has not done it. `cause` is the likely one among the known
     defects, with its source; `repair` is what `verify --repair` would do, None where it can not mend.
+    `kind` is the kind of an entry that differs (`USER`, ...).
     """
 
     domain: str
@@ -62,6 +63,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     record: LogPlace | None = None
     cause: str | None = None
     repair: str | None = None
+    kind: str | None = None
 
 
 def difference(

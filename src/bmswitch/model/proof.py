@@ -16,7 +16,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
     `differences` counts unexplained ones, `known_differences` those that the clone can not avoid, `unsettled` items that
     changed faster than they could be read. `at` is epoch seconds. `not_proved` names what was not read. `scope`
-    names the part that was read (`--only`, `--sample`), empty for the whole.
+    names the part that was read (`--only`, `--sample`), empty for the whole; `repaired` counts what was
+    mended on the target after it was read (`--repair`) and proved again.
     """
 
     plan_id: str
@@ -35,6 +36,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     dimensions: dict[str, "Counts"] = {}
     known_reasons: dict[str, int] = {}
     scope: str = ""
+    repaired: int = 0
     schema: int = SCHEMA
 
 

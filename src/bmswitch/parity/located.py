@@ -14,6 +14,7 @@ from bmswitch.model.partition import partition_of
 from bmswitch.model.records import LogRecord, decode_key
 from bmswitch.model.topics import TopicKind, parse
 from bmswitch.parity.bodies import DAMAGED, MISSING
+from bmswitch.parity.mends import mend_of
 from bmswitch.parity.sides import COUNT, ENTRIES
 from bmswitch.parity.touched import Touched
 
@@ -80,6 +81,8 @@ def told(found: Iterable[Difference], newest: Newest | None) -> list[Difference]
 
 
 def _told(one: Difference, newest: Newest | None) -> Difference:
+    mend = mend_of(one) if one.known is None else None
+    one = msgspec.structs.replace(one, repair=mend.words if mend else None)
     if newest is None:
         return msgspec.structs.replace(one, cause=likely_cause(one))
     record = newest.records.get((place_of(one), one.item.split(" (again)")[0]))

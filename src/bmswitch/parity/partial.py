@@ -4,8 +4,6 @@ import asyncio
 from dataclasses import dataclass, field
 
 from bmswitch.model.differences import Difference, Place
-from bmswitch.parity.directory import read_directory
-from bmswitch.parity.read import Wanted
 from bmswitch.parity.sides import COUNT, Sides
 from bmswitch.parity.suspects import Suspects, explained, suspects_of
 from bmswitch.parity.touched import Touched
@@ -32,21 +30,8 @@ class Compared:
 
 async def learn_kinds(sides: Sides, touched: Touched) -> None:
     """Reads the kind of each touched owner that is not known yet: one call per side and domain."""
-    domains = {place.domain for place in touched.places}
-    for domain in domains:
-        sides.kinds.setdefault((domain, domain), "DOMAIN")
-        missing = {uid for uid in touched.owners(domain) if (domain, uid) not in sides.kinds}
-        if not missing:
-            continue
-        wanted = Wanted(dict.fromkeys(missing, ()))
-        async with asyncio.TaskGroup() as group:
-            reads = [
-                group.create_task(read_directory(bulk, domain, wanted))
-                for bulk in (sides.target, sides.source)
-            ]
-        for read in reads:
-            for entry in read.result()[1].values():
-                sides.kinds[domain, entry.uid] = entry.kind
+    for domain in {place.domain for place in touched.places}:
+        await sides.learn(domain, touched.owners(domain))
 
 
 async def compare(sides: Sides, touched: Touched) -> Compared:

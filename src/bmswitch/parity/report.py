@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 
+import msgspec
+
 from bmswitch.model.differences import Difference
 from bmswitch.model.proof import Counts
 from bmswitch.parity.seen import Seen
@@ -20,10 +22,7 @@ _DIMENSION = {
 
 def dimensions(seen: Seen, found: Iterable[Difference]) -> dict[str, Counts]:
     """Places, items and differences of each dimension, in the order in which they were first met."""
-    unexplained, known = Counter[str](), Counter[str]()
-    for one in found:
-        name = _DIMENSION.get(one.type, one.type)
-        (known if one.known else unexplained)[name] += 1
+    unexplained, known = _by_dimension(found)
     names = list(seen.tallies) + sorted((unexplained.keys() | known.keys()) - seen.tallies.keys())
     return {
         name: Counts(
@@ -34,6 +33,23 @@ def dimensions(seen: Seen, found: Iterable[Difference]) -> dict[str, Counts]:
         )
         for name in names
     }
+
+
+def counted(before: dict[str, Counts], found: Iterable[Difference]) -> dict[str, Counts]:
+    """The same places and items with other differences."""
+    unexplained, known = _by_dimension(found)
+    return {
+        name: msgspec.structs.replace(counts, differences=unexplained[name], known=known[name])
+        for name, counts in before.items()
+    }
+
+
+def _by_dimension(found: Iterable[Difference]) -> tuple[Counter[str], Counter[str]]:
+    """Unexplained and known differences of each dimension."""
+    unexplained, known = Counter[str](), Counter[str]()
+    for one in found:
+        (known if one.known else unexplained)[_DIMENSION.get(one.type, one.type)] += 1
+    return unexplained, known
 
 
 def not_proved(sides: Sides, *, scope: str = "", bodies_named: int, bodies_opened: int) -> list[str]:

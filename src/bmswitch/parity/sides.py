@@ -1,6 +1,7 @@
 """Both installations, read place by place: which read belongs to which kind of place."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from bmswitch.bluemind.bulk import ApiError, Bulk
 from bmswitch.bluemind.transport import told
 from bmswitch.model.barrier import is_probe
-from bmswitch.model.differences import Place, differing
+from bmswitch.model.differences import Difference, Place, differing
 from bmswitch.model.scope import Scope
 from bmswitch.parity.containers import Held, read_containers, read_meta
 from bmswitch.parity.directory import Entry, read_directory, read_entry
@@ -117,6 +118,27 @@ class Sides:
         (source_reading, source_held), (target_reading, target_held) = source.result(), target.result()
         pair = Pair(Place(domain, owner, "", CONTAINERS), source_reading, target_reading)
         return pair, [held for uid, held in source_held.items() if uid in target_held]
+
+    def with_kind(self, one: Difference) -> Difference:
+        """A difference of an entry with the entry's kind."""
+        if one.type not in (ENTRIES, ENTRY):
+            return one
+        uid = one.item if one.type == ENTRIES else one.owner
+        return msgspec.structs.replace(one, kind=self.kinds.get((one.domain, uid)))
+
+    async def learn(self, domain: str, entries: Collection[str]) -> None:
+        """Reads the kinds of these entries that are not known yet: one call per side."""
+        self.kinds.setdefault((domain, domain), "DOMAIN")
+        missing = {uid for uid in entries if (domain, uid) not in self.kinds}
+        if not missing:
+            return
+        wanted = Wanted(dict.fromkeys(missing, ()))
+        async with asyncio.TaskGroup() as group:
+            reads = [
+                group.create_task(read_directory(bulk, domain, wanted)) for bulk in (self.target, self.source)
+            ]
+        for read in reads:
+            self.kinds.update({(domain, entry.uid): entry.kind for entry in read.result()[1].values()})
 
     async def _read(self, bulk: Bulk, place: Place, wanted: Wanted) -> Reading:
         match place.type:

@@ -21,10 +21,11 @@ PART = "part-"
 
 @dataclass
 class Outcome:
-    """The proof and every difference, known ones included; `unsettled` never stood still."""
+    """The proof and every difference, known ones and those that never stood still (`unsettled`) included."""
 
     proof: Proof
     differences: list[Difference] = field(default_factory=list)
+    unsettled: list[Difference] = field(default_factory=list)
 
 
 def save(run_dir: Path, outcome: Outcome, *, source: str = "blue", target: str = "green") -> None:

@@ -1,14 +1,17 @@
 """Follows the source's log in a thread and keeps which places and items its records touch."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from bmswitch.kafka.consumer import Batch, LogConsumer
 from bmswitch.model.config import Config
 from bmswitch.model.errors import BmswitchError, RefusedError, UnknownError
 from bmswitch.model.proof import Position
+from bmswitch.parity.suspects import Moved, nothing_moved
 from bmswitch.parity.touched import Touched
 
 _READ = 5000
@@ -113,3 +116,26 @@ class Tail:
                     next_command="bmswitch verify",
                 )
             self._changed.notify_all()
+
+
+@asynccontextmanager
+async def watching(
+    position: Callable[[], Position], log: Callable[[Position], Log] | None, within: float
+) -> AsyncIterator[Moved]:
+    """What the source's log touches from here on, for a settling; `log` None: its values alone tell whether it moves.
+
+    Each look must reach the log's end within `within` seconds.
+    """
+    if log is None:
+        yield nothing_moved
+        return
+    start = await asyncio.to_thread(position)
+    tail = Tail(await asyncio.to_thread(log, start), start)
+
+    def touched() -> Touched:
+        return tail.touched_until(position(), within)
+
+    try:
+        yield lambda: asyncio.to_thread(touched)
+    finally:
+        await asyncio.to_thread(tail.close)

@@ -5,6 +5,7 @@ read afterwards; what comes after it is in the log after it, and `workflows.prov
 """
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,10 +14,11 @@ import msgspec
 
 from bmswitch.bluemind.bulk import CONCURRENCY, Bulk
 from bmswitch.bluemind.client import Core
+from bmswitch.journal.lock import Lock
 from bmswitch.kafka.topics import Topics
 from bmswitch.model.config import Colour, Config
 from bmswitch.model.differences import Difference
-from bmswitch.model.errors import BmswitchError, UnknownError
+from bmswitch.model.errors import BmswitchError, BusyError, UnknownError
 from bmswitch.model.plan import Plan
 from bmswitch.model.proof import Position, Proof, verdict_of
 from bmswitch.model.scope import Scope
@@ -26,14 +28,13 @@ from bmswitch.parity.bodies import Bodies
 from bmswitch.parity.full import FullPass
 from bmswitch.parity.report import dimensions, not_proved
 from bmswitch.parity.sides import Sides, owners_of
-from bmswitch.parity.suspects import Moved, Settled, nothing_moved, settle, unexplained
-from bmswitch.parity.touched import Touched
+from bmswitch.parity.suspects import Moved, Settled, settle, unexplained
 from bmswitch.workflows.barrier import run_barrier
 from bmswitch.workflows.config import read_secret
 from bmswitch.workflows.located import locate
 from bmswitch.workflows.proof_files import Outcome, save
 from bmswitch.workflows.sites import open_bucket, open_core, verification
-from bmswitch.workflows.tail import Tail, open_log
+from bmswitch.workflows.tail import open_log, watching
 from bmswitch.workflows.verify_pass import Options, Pieces, Shown, kept_of, read_all
 
 __all__ = ["Options", "Pieces", "first_of", "open_bulk", "prove_sites", "verify"]
@@ -48,21 +49,29 @@ def verify(config: Config, plan: Plan, *, options: Options, shown: Shown) -> Out
     Raises:
         BmswitchError: a side, Kafka or the bucket can not be read: then nothing is written.
     """
-    source, target = open_core(config, config.serving), open_core(config, config.standby)
-    bucket = open_bucket(config.bucket)
-    try:
+    with contextlib.ExitStack() as opened:
+        source, target = open_core(config, config.serving), open_core(config, config.standby)
+        bucket = open_bucket(config.bucket)
+        for each in (source, target, bucket):
+            opened.callback(each.close)
         source.check_token()
         target.check_token()
         bucket.check()
-        outcome = prove_sites(
-            _pieces(config, plan, source, target, bucket, options=options), plan.id, options, shown
-        )
-    finally:
-        source.close()
-        target.close()
-        bucket.close()
+        pieces = _pieces(config, plan, source, target, bucket, options=options)
+        if options.scope.everything:
+            pieces.kept = _kept_file(Path(config.run_dir), opened)
+        outcome = prove_sites(pieces, plan.id, options, shown)
     save(Path(config.run_dir), outcome, source=config.serving, target=config.standby)
     return outcome
+
+
+def _kept_file(run_dir: Path, opened: contextlib.ExitStack) -> Path | None:
+    """Where the proof keeps what it has read; nowhere while another proof of this run folder does."""
+    try:
+        opened.enter_context(Lock(run_dir / "verify.lock", "verify"))
+    except BusyError:
+        return None
+    return run_dir / KEPT_FILE
 
 
 def _pieces(
@@ -80,7 +89,6 @@ def _pieces(
         bodies=Bodies(bucket, options.bodies),
         log=lambda start: open_log(config, f"bmswitch-verify-{plan.id}", start),
         locate=lambda found: locate(config, topics, found),
-        kept=Path(config.run_dir) / KEPT_FILE if options.scope.everything else None,
     )
 
 
@@ -134,7 +142,8 @@ async def _prove(pieces: Pieces, plan_id: str, options: Options, shown: Shown) -
             work = await read_all(sides, pieces, options, kept, shown)
             settled = await _settle(work, pieces, options, shown)
             await asyncio.to_thread(pieces.bodies.finish, shown)
-            found = await asyncio.to_thread(pieces.locate, [*settled.differences, *pieces.bodies.differences])
+            certain = [sides.with_kind(one) for one in settled.differences]
+            found = await asyncio.to_thread(pieces.locate, [*certain, *pieces.bodies.differences])
             ended = True
         finally:
             if kept is not None:
@@ -155,18 +164,8 @@ async def _settle(work: FullPass, pieces: Pieces, options: Options, shown: Shown
     """Settles the suspects while the source's log is watched for what moves; reads what only just appeared on both sides."""
     if not work.seen.suspects:
         return Settled()
-    if pieces.log is None:
-        return await _settle_all(work, pieces, options, shown, nothing_moved)
-    start = await asyncio.to_thread(pieces.position)
-    tail = Tail(await asyncio.to_thread(pieces.log, start), start)
-
-    def touched() -> Touched:
-        return tail.touched_until(pieces.position(), options.barrier_timeout)
-
-    try:
-        return await _settle_all(work, pieces, options, shown, lambda: asyncio.to_thread(touched))
-    finally:
-        await asyncio.to_thread(tail.close)
+    async with watching(pieces.position, pieces.log, options.barrier_timeout) as moved:
+        return await _settle_all(work, pieces, options, shown, moved)
 
 
 async def _settle_all(
@@ -224,6 +223,5 @@ def _outcome(
         dimensions=dimensions(work.seen, found),
         known_reasons=dict(Counter(one.known for one in found if one.known)),
     )
-    return Outcome(
-        proof, sorted([*found, *settled.unsettled], key=lambda d: (d.domain, d.owner, d.container, d.item))
-    )
+    ordered = sorted([*found, *settled.unsettled], key=lambda d: (d.domain, d.owner, d.container, d.item))
+    return Outcome(proof, ordered, settled.unsettled)

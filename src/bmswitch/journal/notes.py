@@ -1,0 +1,42 @@
+"""A list of what was done, appended line by line and flushed to the disk before each effect; the CRC32 is each line's last key."""
+
+import os
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from bmswitch.model.errors import JournalError
+
+
+class Notes:
+    """One open file; made (0600) when missing. Raises JournalError when it can not be written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._file)
+
+    def append(self, note: msgspec.Struct) -> None:
+        """On the disk when this returns."""
+        body = msgspec.json.encode(note)[:-1]
+        try:
+            os.write(self._file, body + b',"crc":"%08x"}\n' % zlib.crc32(body))
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> JournalError:
+        return JournalError(f"{self.path} can not be written", evidence=str(error))
