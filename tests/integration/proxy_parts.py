@@ -9,7 +9,6 @@ import concurrent.futures
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,7 +23,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bmswitch.lab.supervisor import programs
+from bmswitch.lab.supervisor import ports, programs
 from bmswitch.model.config import AnyNode, Colour, EnvoyNode, HaproxyNode, NginxNode
 from bmswitch.model.errors import UnknownError, UnreachableError
 from bmswitch.proxy.api import ProxyNode
@@ -256,13 +255,6 @@ def children(pid: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def running_node(
     driver: Driver,
@@ -280,9 +272,9 @@ def running_node(
     loop = Loop()
     servers = Servers(loop)
     loop.run(servers.start(keepalive=keepalive))
-    ports = [free_port() for _ in range(5)]
-    http = [f"127.0.0.1:{port}" for port in ports[:2]]
-    imap, smtp, admin = (f"127.0.0.1:{port}" for port in ports[2:])
+    chosen = ports.pick(dict.fromkeys(("http", "http-2", "imap", "smtp", "admin"), "127.0.0.1"))
+    first, second, imap, smtp, admin = (f"127.0.0.1:{port}" for port in chosen.values())
+    http = [first, second]
     listeners = [Listener("http", one) for one in http] + [Listener("imap", imap), Listener("smtp", smtp)]
     if driver == "envoy":
         config, processes = _envoy(directory, listeners, servers.backends, admin, idle=idle, spread=spread)

@@ -15,7 +15,7 @@ from bmswitch.proxy.api import ProxyNode
 from bmswitch.proxy.open import open_node
 from bmswitch.workflows.effects import Pieces
 from bmswitch.workflows.effects_core import Farewell
-from bmswitch.workflows.orphans import changes
+from bmswitch.workflows.orphans import OrphanReader
 from bmswitch.workflows.sites import open_core
 
 COMMAND_LOG = "commands.log"
@@ -52,6 +52,7 @@ def open_site(config: Config, plan: Plan) -> Iterator[Site]:
             stack.callback(node.close)
         kafka = Topics(config.source.kafka)
         watch = OrphanWatch(config, plan, kafka)
+        stack.callback(watch.close)
         pieces = Pieces(
             config=config,
             plan=plan,
@@ -59,11 +60,11 @@ def open_site(config: Config, plan: Plan) -> Iterator[Site]:
             target=green,
             nodes=nodes,
             farewell=Farewell(kafka, counts),
-            orphans=watch.since_last,
+            orphans=watch.in_hold,
             target_ends=_target_ends(config, plan),
             log=Path(config.run_dir) / COMMAND_LOG,
         )
-        yield Site(config, plan, pieces, watch.since_clone)
+        yield Site(config, plan, pieces, watch.at_gate)
 
 
 def _target_ends(config: Config, plan: Plan) -> Callable[[], dict[str, list[int]]]:
@@ -76,34 +77,40 @@ def _target_ends(config: Config, plan: Plan) -> Callable[[], dict[str, list[int]
 
 
 class OrphanWatch:
-    """What green missed in the orphans topic since its clone was asked for."""
+    """What green missed in the orphans topic since its clone was asked for. The gate opens its reader, before any hold."""
 
     def __init__(self, config: Config, plan: Plan, kafka: Topics) -> None:
         self._config = config
         self._kafka = kafka
         self._topic = names.orphans(plan.source.installation_id)
         self._count = {self._topic: plan.source.topics.get(self._topic, 0)}
-        self._at: list[int] | None = None
+        self._reader: OrphanReader | None = None
 
-    def since_clone(self) -> list[str]:
-        """From the topic's beginning, records younger than the clone; remembers where it ended."""
+    def at_gate(self) -> list[str]:
+        """From the topic's beginning to its end now, records younger than the clone."""
+        ends = self._kafka.ends(self._count)[self._topic]
+        since_ms = self._clone_ms()
+        if self._reader is None:
+            start = self._kafka.lows(self._count)[self._topic]
+            self._reader = OrphanReader(self._config.source.kafka, self._topic, start)
+        return self._reader.since(since_ms, ends)
+
+    def in_hold(self, ends: dict[str, list[int]]) -> list[str]:
+        """What came after that, up to the given ends."""
+        if self._reader is None or self._topic not in ends:
+            return ["the orphans topic was not read by this process"]
+        return self._reader.later(ends[self._topic])
+
+    def close(self) -> None:
+        """Frees the reader."""
+        if self._reader is not None:
+            self._reader.close()
+
+    def _clone_ms(self) -> int:
         marker = Path(self._config.run_dir) / "clone.json"
         try:
-            since_ms = int(marker.stat().st_mtime * 1000)
+            return int(marker.stat().st_mtime * 1000)
         except OSError as error:
             raise UnknownError(
                 "it is not known when green's clone was asked for", evidence=f"no {marker.name}"
             ) from error
-        lows, ends = (
-            self._kafka.lows(self._count)[self._topic],
-            self._kafka.ends(self._count)[self._topic],
-        )
-        found = changes(self._config.source.kafka, self._topic, lows, ends, since_ms=since_ms)
-        self._at = ends
-        return found
-
-    def since_last(self, ends: dict[str, list[int]]) -> list[str]:
-        """From where the gate has read to the given ends: nearly always nothing, and then it costs nothing."""
-        if self._at is None or self._topic not in ends:
-            return ["the orphans topic was not read by this process"]
-        return changes(self._config.source.kafka, self._topic, self._at, ends[self._topic], timeout=1.0)

@@ -209,19 +209,23 @@ class RealWorld:
         While the source's producer lingers, the proof reads what was touched so far: the source does not change any more.
         """
         pieces, deadline = self._pieces, self.deadline(action)
+        begun = time.monotonic()
         if pieces.proof is not None:
             pieces.proof.catch_up(timeout=LINGER)
+        caught = {"catch_up_ms": int((time.monotonic() - begun) * _MS)}
         still, ends = pieces.farewell.settle(self._demoted_at, deadline)
         if still.answer != "yes":
             return still
         kept = self._effects.submit(self._keep_ends, ends)
+        begun = time.monotonic()
         missed = pieces.orphans(ends)
+        read = {"orphans_ms": int((time.monotonic() - begun) * _MS)}
         if missed:
             return Result(answer="no", said=f"{state.target} missed: {'; '.join(missed)}")
         written = state.results.get("barrier")
         through = effects_core.passed(pieces.target, pieces.plan.source.domains, written, deadline)
         kept.result(time_left(deadline))
-        return msgspec.structs.replace(through, facts={**still.facts, **through.facts})
+        return msgspec.structs.replace(through, facts={**caught, **still.facts, **read, **through.facts})
 
     def _keep_ends(self, source: dict[str, list[int]]) -> None:
         """Where both logs stand before the promotion, for the way back."""

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Iterable
 
 from bmswitch.kafka.consumer import LogConsumer
 from bmswitch.model.config import Kafka
@@ -12,36 +13,64 @@ HEARTBEAT = "container_item_id_seq"
 _MAX_SHOWN = 5
 
 
-def changes(
-    kafka: Kafka, topic: str, start: list[int], ends: list[int], *, since_ms: int = 0, timeout: float = 5.0
-) -> list[str]:
-    """What was recorded in `topic` from `start` to `ends` and after `since_ms` that green does not know.
+class OrphanReader:
+    """Follows the orphans topic from `start` on, one offset a partition.
 
-    The id sequence (every minute) and the core's token do no harm.
-
-    Raises:
-        UnknownError: could not be read to its end in time.
+    It is opened before the hold and kept: a consumer that has its connections reads what is new in a few milliseconds, a new
+    one needs 200 ms. One thread at a time.
     """
-    open_parts = {p for p, end in enumerate(ends) if end > start[p]}
-    if not open_parts:
-        return []
-    reader = LogConsumer(kafka, f"bmswitch-orphans-{uuid.uuid4().hex}", partitions=len(ends))
-    found: list[str] = []
-    deadline = time.monotonic() + timeout
-    try:
-        reader.assign({topic: start})
-        while open_parts:
+
+    def __init__(self, kafka: Kafka, topic: str, start: list[int]) -> None:
+        self._topic = topic
+        self._at = list(start)
+        self._told = list(start)
+        self._seen: list[tuple[LogRecord, str]] = []
+        self._reader = LogConsumer(kafka, f"bmswitch-orphans-{uuid.uuid4().hex}", partitions=len(start))
+        self._reader.assign({topic: start})
+
+    def since(self, ms: int, ends: list[int], *, timeout: float = 5.0) -> list[str]:
+        """What was recorded up to `ends` and after `ms` that green does not know; `later` goes on from `ends`.
+
+        The id sequence (every minute) and the core's token do no harm.
+
+        Raises:
+            UnknownError: could not be read to its end in time.
+        """
+        self._read_to(ends, timeout)
+        self._told = list(ends)
+        return _shown(said for record, said in self._seen if record.timestamp_ms > ms)
+
+    def later(self, ends: list[int], *, timeout: float = 1.0) -> list[str]:
+        """What was recorded between the ends of the last `since` and these, whatever its timestamp says. Raises as `since`."""
+        self._read_to(ends, timeout)
+        return _shown(said for record, said in self._seen if record.offset >= self._told[record.partition])
+
+    def close(self) -> None:
+        """Frees the connections."""
+        self._reader.close()
+
+    def _read_to(self, ends: list[int], timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while left := [p for p, end in enumerate(ends) if self._at[p] < end]:
             if time.monotonic() > deadline:
                 raise UnknownError(
-                    f"topic {topic} could not be read to its end within {timeout:g} s",
-                    evidence=f"{len(open_parts)} partitions were left",
+                    f"topic {self._topic} could not be read to its end within {timeout:g} s",
+                    evidence=f"{len(left)} partitions were left",
                 )
-            batch = reader.read(1000, 0.05)
-            found += [harm(record) for record in batch.records if record.timestamp_ms > since_ms]
-            open_parts -= {p for (_, p), end in batch.ends.items() if end >= ends[p]}
-    finally:
-        reader.close()
-    return sorted({said for said in found if said})[:_MAX_SHOWN]
+            self._read()
+
+    def _read(self) -> None:
+        batch = self._reader.read(1000, 0.05)
+        for record in batch.records:
+            self._at[record.partition] = max(self._at[record.partition], record.offset + 1)
+            if said := harm(record):
+                self._seen.append((record, said))
+        for (_, partition), end in batch.ends.items():
+            self._at[partition] = max(self._at[partition], end)
+
+
+def _shown(found: Iterable[str]) -> list[str]:
+    return sorted(set(found))[:_MAX_SHOWN]
 
 
 def harm(record: LogRecord) -> str:

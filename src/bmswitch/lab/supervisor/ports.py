@@ -1,7 +1,7 @@
 """Free ports, and who has the ones that are taken."""
 
 import contextlib
-import random
+import secrets
 import socket
 from collections.abc import Iterable
 
@@ -36,7 +36,7 @@ def pick(wanted: dict[str, str], taken: Iterable[int] = ()) -> dict[str, int]:
     for name, address in wanted.items():
         _require_address(address)
         for _ in range(_TRIES):
-            port = random.randint(FIRST, LAST)  # noqa: S311 -- no secret: two labs at once should not collide
+            port = FIRST + secrets.randbelow(LAST - FIRST + 1)  # no seed: two labs at once should not collide
             if port not in used and is_free(address, port):
                 break
         else:
