@@ -15,7 +15,9 @@ TOPIC = "orphans-test"
 
 def write(kafka: EmbeddedKafka, kind: str, at_ms: int) -> list[int]:
     """One more record; where the topic ends then."""
-    key = encode_key(RecordKey(type=kind, owner="system", uid=kind, id=1, value_class="x", operation="CREATE"))
+    key = encode_key(
+        RecordKey(type=kind, owner="system", uid=kind, id=1, value_class="x", operation="CREATE")
+    )
     producer = Producer({"bootstrap.servers": kafka.bootstrap})
     producer.produce(TOPIC, b"{}", key, 1, timestamp=at_ms)
     assert producer.flush(10) == 0

@@ -154,6 +154,7 @@ class Topics:
                 next_command="make them, or set kafka.create_topics in the configuration",
             )
         refuse_other_counts(missing, there, self._kafka.bootstrap)
+        self.ends(missing)  # each partition has its leader: who reads next must not be the one to find out
         return sorted(missing)
 
     def _until_there(self, wanted: Mapping[str, int]) -> dict[str, int]:

@@ -224,7 +224,9 @@ class RealWorld:
             return Result(answer="no", said=f"{state.target} missed: {'; '.join(missed)}")
         written = state.results.get("barrier")
         through = effects_core.passed(pieces.target, pieces.plan.source.domains, written, deadline)
+        begun = time.monotonic()
         kept.result(time_left(deadline))
+        read["ends_ms"] = int((time.monotonic() - begun) * _MS)
         return msgspec.structs.replace(through, facts={**caught, **still.facts, **read, **through.facts})
 
     def _keep_ends(self, source: dict[str, list[int]]) -> None:

@@ -150,12 +150,21 @@ class Farewell:
     def settle(self, demoted_at: float, deadline: float) -> tuple[Result, dict[str, list[int]]]:
         """Two equal reads, the first at least the linger time after the demotion; and the ends."""
         time.sleep(max(0.0, min(demoted_at + LINGER, deadline) - time.monotonic()))
+        begun, reads = time.monotonic(), 1
         ends = self._topics.ends(self._counts)
         while True:
             time.sleep(_STILL)
+            reads += 1
             again = self._topics.ends(self._counts)
             if again == ends and self._said_goodbye(ends):
-                return Result(answer="yes", facts={"position": total(ends)}), ends
+                return Result(
+                    answer="yes",
+                    facts={
+                        "position": total(ends),
+                        "reads": reads,
+                        "still_ms": int((time.monotonic() - begun) * 1000),
+                    },
+                ), ends
             if time.monotonic() >= deadline:
                 why = "still grows" if again != ends else "has no farewell: it may not have been the leader"
                 return Result(answer="unknown", said=f"the source's log {why}"), again

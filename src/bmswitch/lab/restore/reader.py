@@ -6,6 +6,7 @@ partitions are assigned, not balanced: the stand-in has one consumer a topic, wh
 
 import time
 import uuid
+from collections.abc import Callable
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -44,14 +45,28 @@ class Reader:
         self.group = group
         self._consumer = Consumer(_settings(bootstrap, group))
         try:
-            self._subscribe(partitions)
+            self._patiently(lambda: self._subscribe(partitions))
         except KafkaException as error:
             self._consumer.close()
             raise LabError("a topic can not be read", evidence=f"{topic}: {error}") from error
 
+    @staticmethod
+    def _patiently(ask: Callable[[], None]) -> None:
+        """A new Kafka has no coordinator for a group, a new topic no leader at first: asked again, as Kafka's own client does."""
+        end = time.monotonic() + _TIMEOUT
+        while True:
+            try:
+                ask()
+            except KafkaException as error:
+                if error.args[0].code() not in _NOT_YET or time.monotonic() >= end:
+                    raise
+            else:
+                return
+            time.sleep(_AGAIN)
+
     def _subscribe(self, partitions: int) -> None:
         wanted = [TopicPartition(self.topic, number) for number in range(partitions)]
-        committed = {tp.partition: tp.offset for tp in self._committed(wanted)}
+        committed = {tp.partition: tp.offset for tp in self._consumer.committed(wanted, timeout=_TIMEOUT)}
         self.ends: dict[int, int] = {}
         self.positions: dict[int, int] = {}
         for number in range(partitions):
@@ -60,17 +75,6 @@ class Reader:
             self.positions[number] = max(low, committed[number])
         self._consumer.assign([TopicPartition(self.topic, p, offset) for p, offset in self.positions.items()])
         self._behind = {p for p, end in self.ends.items() if self.positions[p] < end}
-
-    def _committed(self, wanted: list[TopicPartition]) -> list[TopicPartition]:
-        """A new Kafka has no coordinator for a group at first: asked again, as Kafka's own client does."""
-        end = time.monotonic() + _TIMEOUT
-        while True:
-            try:
-                return self._consumer.committed(wanted, timeout=_TIMEOUT)
-            except KafkaException as error:
-                if error.args[0].code() not in _NO_COORDINATOR or time.monotonic() >= end:
-                    raise
-                time.sleep(_AGAIN)
 
     @property
     def finished(self) -> bool:
@@ -138,7 +142,10 @@ def place_of(message: Message) -> tuple[int, int]:
     return partition, offset
 
 
-_NO_COORDINATOR = {
+_NOT_YET = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
