@@ -7,7 +7,7 @@ from bmswitch.kafka.topics import Topics
 from bmswitch.lab.embedded_kafka import EmbeddedKafka
 from bmswitch.model.config import Kafka
 from bmswitch.model.errors import UnknownError
-from bmswitch.model.records import RecordKey, encode_key
+from bmswitch.model.records import Operation, RecordKey, encode_key
 from bmswitch.workflows.orphans import HEARTBEAT, OrphanReader
 
 TOPIC = "orphans-test"
@@ -16,7 +16,7 @@ TOPIC = "orphans-test"
 def write(kafka: EmbeddedKafka, kind: str, at_ms: int) -> list[int]:
     """One more record; where the topic ends then."""
     key = encode_key(
-        RecordKey(type=kind, owner="system", uid=kind, id=1, value_class="x", operation="CREATE")
+        RecordKey(type=kind, owner="system", uid=kind, id=1, value_class="x", operation=Operation.CREATE)
     )
     producer = Producer({"bootstrap.servers": kafka.bootstrap})
     producer.produce(TOPIC, b"{}", key, 1, timestamp=at_ms)
