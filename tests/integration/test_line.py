@@ -1,5 +1,6 @@
 """The whole line with clients at work: plan, provision, replicate, verify, cutover, each its own process."""
 
+import json
 import stat
 import time
 from pathlib import Path
@@ -88,6 +89,14 @@ def _plan(line: Line) -> None:
     plan = line.must("plan")
     assert {finding["level"] for finding in plan["findings"]} <= {"pass", "warn"}
     assert plan["source"]["domains"] == ["lab.test"]
+    there = plan["inventory"]
+    (domain,) = there["source"]["domains"]
+    assert domain["users"] >= 12
+    assert there["source"]["machines"][0]["disks"]
+    assert there["bucket"]["bytes"] > 0
+    assert there["items"]["high"] > 12 * 5
+    assert plan["probe"]["log"]["records"] > 0
+    assert plan["probe"]["bodies"]["missing"] == 0
     path = line.lab / "run" / "plan.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -119,7 +128,17 @@ def _cutover(line: Line) -> Any:
     assert [phase for phase in result["phases"] if phase in PHASES] == PHASES
     status = line.must("status")
     assert (status["serving"], status["blue"], status["green"]) == ("green", "silent", "RUNNING")
+    _remembered(line, result["hold_ms"])
     return result
+
+
+def _remembered(line: Line, hold_ms: int) -> None:
+    """Every step is in the site's history beside what was predicted; the switch by its hold."""
+    rows = [json.loads(row) for row in (line.lab / "run" / "history.ndjson").read_text().splitlines()]
+    assert [row["step"] for row in rows] == ["provision", "replicate", "verify", "cutover"]
+    assert rows[-1]["seconds"] * 1000 == pytest.approx(hold_ms)
+    assert rows[-1]["predicted"]["high"] == 8.0
+    assert all(row["predicted"] for row in rows[1:])
 
 
 def _release_time(line: Line) -> float:

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,15 +12,19 @@ import yaml
 from rich.console import Console
 from tests.unit.test_plan import CONFIG, PLAN
 from tests.unit.test_plan_decisions import SKIP, STOP
+from tests.unit.test_predict import CASE, RULES, RUN, THERE
 
 from bmswitch.cli.main import run
 from bmswitch.cli.plan_markdown import changes_markdown, plan_markdown
 from bmswitch.cli.plan_show import show_plan
-from bmswitch.cli.render import lasting
 from bmswitch.model.decisions import Approval
+from bmswitch.model.estimates import Estimate
 from bmswitch.model.guards.skipping import marked
+from bmswitch.model.history import Run
+from bmswitch.model.inventory import Disk, Domain, Machine, PublicName
 from bmswitch.model.plan import Finding, Level, Plan
 from bmswitch.model.plan_diff import plan_changes
+from bmswitch.model.strategy import choose
 from bmswitch.workflows.config import config_hash, load_config
 from bmswitch.workflows.plan import save_plan
 from bmswitch.workflows.steps import steps
@@ -41,9 +46,9 @@ FINDINGS = [
 FULL = msgspec.structs.replace(PLAN, steps=steps(CONFIG), findings=FINDINGS)
 
 
-def shown(plan: Plan, width: int = 100, needed: int = 0) -> str:
+def shown(plan: Plan, width: int = 100, needed: int = 0, runs: Sequence[Run] = ()) -> str:
     screen = Console(file=io.StringIO(), width=width, highlight=False, no_color=True)
-    show_plan(screen, plan, "run/plan.json", needed)
+    show_plan(screen, plan, "run/plan.json", needed, runs=runs)
     assert isinstance(screen.file, io.StringIO)
     return screen.file.getvalue()
 
@@ -116,19 +121,44 @@ def test_the_differences_of_two_plans_are_named_by_part() -> None:
     assert "Nothing changed but the time." in changes_markdown(old, old, [])
 
 
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (0.44, "0.4 s"),
-        (45.2, "45 s"),
-        (720, "12 min"),
-        (12000, "3 h 20 min"),
-        (7200, "2 h"),
-        (187200, "2 d 4 h"),
-    ],
-)
-def test_durations_as_people_say_them(seconds: float, said: str) -> None:
-    assert lasting(seconds) == said
+def test_inventory_estimates_and_runs_are_shown_in_both_views() -> None:
+    estimate = Estimate(low=600, likely=720, high=900, how="2 earlier runs of this site")
+    planned = [msgspec.structs.replace(FULL.steps[1], estimate=estimate, limits=["it is compacted"])]
+    machine = Machine(uid="bm-1", address="10.0.0.1", roles=["bm/core"], disks=[Disk("/", 1 << 40, 1 << 39)])
+    domain = Domain(uid="a.test", users=48_000, mailboxes=48_120, entries=50_000)
+    there = msgspec.structs.replace(
+        THERE,
+        source=msgspec.structs.replace(THERE.source, machines=[machine], domains=[domain]),
+        names=[PublicName(name="mail.a.test", addresses=["192.0.2.1"], ttl=300)],
+    )
+    strategy = choose(CASE, RULES)
+    plan = msgspec.structs.replace(FULL, steps=planned, inventory=there, strategy=strategy)
+    run_ = msgspec.structs.replace(RUN, at="2026-01-01T00:00:00+00:00", predicted=estimate, seconds=1000)
+    told, markdown = shown(plan, runs=[run_]), plan_markdown(plan, 0, [run_])
+    assert max(map(len, told.splitlines())) <= 100
+    for text in (" ".join(told.split()), markdown):
+        assert "about 12 min (10 min to 15 min): 2 earlier runs of this site" in text
+        assert "48,000 users, 48,120 mailboxes" in text
+        assert "512.0 GiB free of 1.0 TiB" in text
+        assert "192.0.2.1, kept 5 min by resolvers" in text
+        assert "17 min, outside of it" in text
+        assert "20000 mail and 7 web open now" in text
+        assert "it is compacted" in text
+        assert "blue/green" in text
+
+
+def test_a_time_that_hardly_moves_is_no_difference() -> None:
+    def of(likely: float) -> Plan:
+        estimate = Estimate(low=0, likely=likely, high=9e9, how="")
+        return msgspec.structs.replace(
+            FULL, steps=[msgspec.structs.replace(FULL.steps[2], estimate=estimate)]
+        )
+
+    assert plan_changes(of(100), of(110), []) == []
+    (part,) = plan_changes(of(60 * 60), of(60 * 600), [])
+    assert part.part == "steps"
+    assert "verify: was about 60 min" in part.lines[0]
+    assert "now about 10 h" in part.lines[0]
 
 
 # --- the command --------------------------------------------------------------------------------------------------

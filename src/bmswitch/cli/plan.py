@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
 from bmswitch.cli.plan_diff import show_changes
@@ -167,20 +168,18 @@ def _decided(plan: "Plan", what: str) -> str:
 def _emit_plan(
     plan: "Plan", path: Path, config: "Config", output: Document, previous: Path | None = None
 ) -> None:
-    needed = config.plan.approvals_needed
+    from bmswitch.workflows.history import load_history  # noqa: PLC0415 -- help stays fast
+
+    needed, runs = config.plan.approvals_needed, load_history(config)
+    before = shorter(previous) if previous else ""
+
+    def human(screen: Console, _plan: object) -> None:
+        if output is Document.human:
+            show_plan(screen, plan, shorter(path), needed, previous=before, runs=runs)
+
     if output is Document.markdown:
-        typer.echo(plan_markdown(plan, needed), nl=False)
-    emit_findings(
-        "plan",
-        plan,
-        plan.findings,
-        lambda screen, _: (
-            None
-            if output is Document.markdown
-            else show_plan(screen, plan, shorter(path), needed, shorter(previous) if previous else "")
-        ),
-        output.plain,
-    )
+        typer.echo(plan_markdown(plan, needed, runs), nl=False)
+    emit_findings("plan", plan, plan.findings, human, output.plain)
 
 
 def _refuse_options_before(ctx: typer.Context) -> None:

@@ -1,18 +1,20 @@
 """A plan, and the differences of two, as Markdown: read in a merge request, the verdict first."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from bmswitch.cli.render import count
+from bmswitch.cli.plan_words import edge_rows, expected, run_words, site_rows, strategy_words, title
 from bmswitch.model.config import other
+from bmswitch.model.history import Run
 from bmswitch.model.plan import Finding, Level, Plan, approved
 from bmswitch.model.plan_diff import Part
 
 _WORST_FIRST = (Level.stop, Level.unknown, Level.warn)
+_RUNS = 20
 
 
-def plan_markdown(plan: Plan, needed: int) -> str:
-    """The whole plan; what passed is folded away."""
-    return "\n".join(_plan(plan, needed)) + "\n"
+def plan_markdown(plan: Plan, needed: int, runs: Sequence[Run] = ()) -> str:
+    """The whole plan; what passed is folded away. `runs` are earlier ones of this site."""
+    return "\n".join(_plan(plan, needed, runs)) + "\n"
 
 
 def changes_markdown(old: Plan, new: Plan, parts: list[Part]) -> str:
@@ -25,15 +27,16 @@ def changes_markdown(old: Plan, new: Plan, parts: list[Part]) -> str:
     return "\n".join(lines)
 
 
-def _plan(plan: Plan, needed: int) -> Iterator[str]:
-    target = plan.target.version or f"a new {other(plan.serving)}"
-    yield f"# bmswitch plan {plan.id}: BlueMind {plan.source.version} to {target}"
+def _plan(plan: Plan, needed: int, runs: Sequence[Run]) -> Iterator[str]:
+    yield f"# bmswitch plan {plan.id}: {title(plan)}"
     yield ""
     yield _verdict(plan)
     yield ""
     yield f"Made {plan.created_at}, digest `{plan.digest[:12]}`, configuration `{plan.config_hash[:12]}`."
     yield from _approvals(plan, needed)
+    yield from _strategy(plan)
     yield from _steps(plan)
+    yield from _runs(runs)
     yield from _guards(plan)
     yield from _sites(plan)
 
@@ -56,13 +59,35 @@ def _approvals(plan: Plan, needed: int) -> Iterator[str]:
         yield f"- {_text(one.who)}, {one.at}, of `{one.of[:12]}`{void}"
 
 
+def _strategy(plan: Plan) -> Iterator[str]:
+    if plan.strategy is None:
+        return
+    (_, way), *rest = strategy_words(plan)
+    yield f"\n## Strategy: {way}\n"
+    for label, text in rest:
+        yield f"- {label} {_text(text)}" if label == "because" else f"- *{label}*: {_text(text)}"
+
+
 def _steps(plan: Plan) -> Iterator[str]:
     yield "\n## Steps\n"
     yield from _table(
-        ("", "command", "does", "clients", "undone by"),
-        ((str(number), f"`{step.command}`", step.does, step.clients, step.undone_by)
-         for number, step in enumerate(plan.steps, 1)),
-    )  # fmt: skip
+        ("", "command", "expected", "does", "clients", "undone by"),
+        (
+            (str(number), f"`{step.command}`", expected(step), step.does, step.clients, step.undone_by)
+            for number, step in enumerate(plan.steps, 1)
+        ),
+    )
+    told = [step for step in plan.steps if step.load or step.limits]
+    if told:
+        yield ""
+    for step in told:
+        yield f"- `{step.command}`, on {plan.serving}: {_text('; '.join([step.load, *step.limits]))}"
+
+
+def _runs(runs: Sequence[Run]) -> Iterator[str]:
+    if runs:
+        yield "\n## Earlier runs of this site\n"
+        yield from _table(("when", "step", "predicted", "took"), map(run_words, runs[-_RUNS:]))
 
 
 def _guards(plan: Plan) -> Iterator[str]:
@@ -92,26 +117,10 @@ def _row(one: Finding) -> tuple[str, ...]:
 
 def _sites(plan: Plan) -> Iterator[str]:
     yield "\n## Sites\n"
-    source, target = plan.source, plan.target
-    volume = plan.volume
-    rows = [
-        ("core", source.url, target.url),
-        ("version", source.version, target.version or "not there yet"),
-        ("domains", ", ".join(source.domains), ", ".join(target.domains) or "-"),
-        ("servers", _pairs(source.servers), _pairs(target.servers) or "-"),
-        (
-            "log",
-            f"{len(source.topics)} topics, {count(volume.total_records)} records",
-            f"{len(target.topics)} topics",
-        ),
-        ("directory", ", ".join(f"{n} {k.lower()}" for k, n in volume.entries.items()), ""),
-        ("bodies", count(volume.bodies), "the same bucket"),
-    ]
-    yield from _table(("", plan.serving, other(plan.serving)), rows)
-
-
-def _pairs(values: dict[str, str]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in sorted(values.items()))
+    yield from _table(("", plan.serving, other(plan.serving)), site_rows(plan))
+    if edge := edge_rows(plan):
+        yield "\n## What clients meet\n"
+        yield from _table(("", ""), edge)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -1,49 +1,95 @@
 """A plan for people at a terminal: the sites, the steps, what the guards say with the worst last, and what comes next."""
 
-from rich.console import Console
+import textwrap
+from collections.abc import Iterable, Sequence
 
-from bmswitch.cli.render import count, sentence, table
+from rich.console import Console
+from rich.text import Text
+
+from bmswitch.cli.plan_words import edge_rows, expected, run_words, site_rows, strategy_words, title
+from bmswitch.cli.render import sentence, table
 from bmswitch.model.config import other
+from bmswitch.model.history import Run
 from bmswitch.model.plan import Finding, Level, Plan, approved
 
 STYLE = {Level.passed: "green", Level.warn: "yellow", Level.stop: "bold red", Level.unknown: "bold magenta"}
 ORDER = (Level.passed, Level.warn, Level.unknown, Level.stop)
 """The worst last: the end is what a terminal still shows."""
+_RUNS = 8
 
 
-def show_plan(screen: Console, plan: Plan, path: str, needed: int, previous: str = "") -> None:
+def show_plan(
+    screen: Console, plan: Plan, path: str, needed: int, *, previous: str = "", runs: Sequence[Run] = ()
+) -> None:
     """The whole plan."""
-    screen.print(f"[bold]Plan {plan.id}[/]: BlueMind {plan.source.version} to {_target(plan)}")
+    screen.print(f"[bold]Plan {plan.id}[/]: {title(plan)}")
+    _pairs(screen, "Strategy", strategy_words(plan))
     _sites(screen, plan)
+    _pairs(screen, "What clients meet", edge_rows(plan))
     _steps(screen, plan)
+    _runs(screen, runs)
     show_findings(screen, plan.findings)
     _later_skips(screen, plan)
     _end(screen, plan, path, needed, previous)
 
 
-def _target(plan: Plan) -> str:
-    return plan.target.version or f"a new {other(plan.serving)}"
+def _pairs(screen: Console, heading: str, pairs: Iterable[tuple[str, str]]) -> None:
+    """Labels and sentences, the sentences below each other."""
+    rows = list(pairs)
+    if not rows:
+        return
+    screen.print(f"\n[bold]{heading}[/]")
+    wide = min(26, max(len(label) for label, _ in rows))
+    for label, text in rows:
+        sentence(screen, text, lead=f" {label:<{wide}}  ")
 
 
 def _sites(screen: Console, plan: Plan) -> None:
-    rows = table("", plan.serving, other(plan.serving))
-    rows.add_row("core", plan.source.url, plan.target.url)
-    rows.add_row("version", plan.source.version, plan.target.version or "not there yet")
-    rows.add_row("domains", ", ".join(plan.source.domains), ", ".join(plan.target.domains) or "-")
-    rows.add_row("servers", _pairs(plan.source.servers), _pairs(plan.target.servers) or "-")
-    rows.add_row("log", f"{len(plan.source.topics)} topics, {count(plan.volume.total_records)} records",
-                 f"{len(plan.target.topics)} topics")  # fmt: skip
-    kinds = ", ".join(f"{number} {kind.lower()}" for kind, number in plan.volume.entries.items())
-    rows.add_row("directory", kinds or "-", "")
-    rows.add_row("bodies", count(plan.volume.bodies), "the same bucket")
-    screen.print(rows)
+    """A column for each side where there is something on both; else one after the other would be wider than a screen."""
+    screen.print("\n[bold]Sites[/]")
+    rows = site_rows(plan)
+    wide = max(len(label) for label, _, _ in rows)
+    left = max(24, (screen.width - wide - 5) * 3 // 5)
+    right = max(12, screen.width - wide - 5 - left)
+    for label, mine, theirs in [("", plan.serving, other(plan.serving)), *rows]:
+        first, second = _cut(mine, left), _cut(theirs, right)
+        for number in range(max(len(first), len(second))):
+            begin = label if number == 0 else ""
+            one = first[number] if number < len(first) else ""
+            two = second[number] if number < len(second) else ""
+            line = Text(f" {begin:<{wide}}  {one:<{left}}  {two}".rstrip(), style="" if label else "bold")
+            screen.print(line, soft_wrap=True)
+
+
+def _cut(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
 
 
 def _steps(screen: Console, plan: Plan) -> None:
     screen.print("\n[bold]In this order[/]")
     for number, step in enumerate(plan.steps, 1):
-        sentence(screen, f"bmswitch {step.command}: {step.does}", lead=f" {number}. ")
-        sentence(screen, f"clients {step.clients}; undone by {step.undone_by}", lead="    ", style="dim")
+        screen.print(f" {number}. [bold]bmswitch {step.command}[/]")
+        lines = (
+            ("does", step.does),
+            ("takes", expected(step)),
+            ("clients", step.clients),
+            ("undone by", step.undone_by),
+            (f"on {plan.serving}", step.load),
+            *(("mind", limit) for limit in step.limits),
+        )
+        for label, text in lines:
+            if text:
+                sentence(screen, text, lead=f"    {label:<9}  ", lead_style="dim")
+
+
+def _runs(screen: Console, runs: Sequence[Run]) -> None:
+    if not runs:
+        return
+    screen.print("\n[bold]Earlier runs of this site[/]")
+    rows = table("when", "step", "predicted", "took")
+    for run in runs[-_RUNS:]:
+        rows.add_row(*run_words(run))
+    screen.print(rows)
 
 
 def show_findings(screen: Console, findings: list[Finding]) -> None:
@@ -102,7 +148,3 @@ def _end(screen: Console, plan: Plan, path: str, needed: int, previous: str) -> 
         screen.print(f"next: {answer.command}")
         return
     screen.print("next: bmswitch provision")
-
-
-def _pairs(values: dict[str, str]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in sorted(values.items()))

@@ -172,21 +172,6 @@ def _tell(text: str) -> None:
         to_nowhere([stream for stream in (1, 2) if os.fstat(stream).st_rdev == os.fstat(2).st_rdev])
 
 
-def lasting(seconds: float) -> str:
-    """A duration as people say it: 0.4 s, 45 s, 12 min, 3 h 20 min, 2 d 4 h."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{hours // 24} d {hours % 24} h"
-
-
 def shorter(path: Path) -> str:
     """Relative to the current folder where that is shorter."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -130,9 +130,9 @@ class BucketKey(Strict, frozen=True):
 
 
 class Machines(Strict, frozen=True):
-    """Whether guards may ask a side's machines through BlueMind's node agent: they count lines of the core log, and list the mail queue.
+    """Whether guards may ask a side's machines through BlueMind's node agent: they count lines of the core log, and list the mail queue; `plan` reads the disks.
 
-    Each command only looks: `grep -c` in `core_log`, `postqueue -p`.
+    Each command only looks: `grep -c` in `core_log`, `postqueue -p`, `df -Pk`.
     """
 
     ask: bool = True
@@ -353,9 +353,15 @@ class Budgets(Strict, frozen=True):
 
 
 class PlanRules(Strict, frozen=True):
-    """What a plan needs before it is carried out. `approvals_needed`: so many people must have approved it before a cutover (not a return)."""
+    """What a plan needs, and by which sizes it advises.
+
+    `approvals_needed`: so many people must have approved it before a cutover (not a return). Up to `small` mailboxes it advises an upgrade in
+    place; above `large` a clone that is looked at first, until a proof of this site has said equal.
+    """
 
     approvals_needed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    small: Annotated[int, msgspec.Meta(ge=0)] = 250
+    large: Count = 5000
 
 
 class Config(Strict, frozen=True):

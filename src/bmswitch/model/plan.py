@@ -7,6 +7,10 @@ import msgspec
 
 from bmswitch.model.config import Colour
 from bmswitch.model.decisions import Approval, Skip
+from bmswitch.model.estimates import Estimate
+from bmswitch.model.inventory import Inventory
+from bmswitch.model.probe import Probe
+from bmswitch.model.strategy import Strategy
 
 SCHEMA = 3
 """Version of the plan file; a file of another version is refused."""
@@ -74,12 +78,19 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One command of the run: what it does, what clients notice, how it is undone."""
+    """One command of the run: what it does, what clients notice, how it is undone.
+
+    `estimate` in seconds: how long it takes, for a switch how long clients are held; None when nothing is known. `load` on the source;
+    `limits`: what ends it, or would.
+    """
 
     command: str
     does: str
     clients: str
     undone_by: str
+    estimate: Estimate | None = None
+    load: str = ""
+    limits: list[str] = []
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +111,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[Step]
     findings: list[Finding]
     config_parts: dict[str, str] = {}
+    inventory: Inventory | None = None
+    probe: Probe = Probe()
+    strategy: Strategy | None = None
     skips: list[Skip] = []
     approvals: list[Approval] = []
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import IO, cast
 from urllib.parse import urlsplit
 
+import msgspec
 import zstandard
 from minio.error import InvalidResponseError, MinioException, S3Error
 from urllib3.exceptions import HTTPError
@@ -26,6 +27,14 @@ MAX_BODY = 512 * 1024 * 1024
 """Largest decompressed body, in bytes: a frame that grows beyond it is taken for damaged."""
 LIST_FROM = 2000
 """From so many guids on, one listing is cheaper than a HEAD for each."""
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """Bodies of a bucket: how many, their bytes as stored, and the names of some. -1: not counted."""
+
+    bodies: int = -1
+    bytes: int = -1
+    sample: list[str] = []
 
 
 class Bucket:
@@ -82,6 +91,21 @@ class Bucket:
                     yield key
         except (MinioException, HTTPError, OSError) as error:
             raise self._told("list", error) from error
+
+    def measured(self, sample: int = 256) -> Measured:
+        """Number and stored bytes of all bodies, and the names of some: names are hashes, so the first ones are as good as any."""
+        bodies, size, some = 0, 0, list[str]()
+        try:
+            for found in self._client.list_objects(self.name, recursive=True):
+                key = found.object_name
+                if key is None or not _BODY_KEY.match(key):
+                    continue
+                bodies, size = bodies + 1, size + (found.size or 0)
+                if len(some) < sample:
+                    some.append(key)
+        except (MinioException, HTTPError, OSError) as error:
+            raise self._told("list", error) from error
+        return Measured(bodies, size, some)
 
     def documents(self) -> int:
         """How many documents (`doc-fs-*`: photos, icons) there are (traffic-and-objects.md B2)."""

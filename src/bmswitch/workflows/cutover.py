@@ -35,6 +35,7 @@ from bmswitch.workflows.cutover_result import SwitchResult, finish
 from bmswitch.workflows.cutover_site import Site, open_site
 from bmswitch.workflows.effects import RealWorld
 from bmswitch.workflows.facts import at_gate
+from bmswitch.workflows.history import remember_switch
 from bmswitch.workflows.legs import JOURNAL
 from bmswitch.workflows.plan import check_fresh, refuse_stops
 from bmswitch.workflows.proof_files import load_proof
@@ -81,7 +82,7 @@ def start_switch(config: Config, plan: Plan, hooks: Hooks) -> SwitchResult:
             try:
                 book = Book(journal, world, hooks.tell)
                 book.write(_start(config, plan, journal, site.pieces.nodes))
-                return ended(run_switch(world, book, _decide(hooks)), config)
+                return _ended(run_switch(world, book, _decide(hooks)), config, plan)
             finally:
                 world.close()
         finally:
@@ -112,7 +113,7 @@ def go_on(config: Config, plan: Plan, hooks: Hooks, *, abort: bool) -> SwitchRes
                 book.write(Entry(kind="resume", phase=state.phase, fence=fence, said="a new process goes on"))
                 if abort and book.state.goal == "switch":
                     _turn_back(book, world.now_ms())
-                return ended(run_switch(world, book, _decide(hooks)), config)
+                return _ended(run_switch(world, book, _decide(hooks)), config, plan)
             finally:
                 world.close()
 
@@ -225,6 +226,12 @@ def _refuse_open_attempt(journal: Journal) -> None:
 
 def _newest(journal: Journal) -> State:
     return fold(journal.entries) or State()
+
+
+def _ended(state: State, config: Config, plan: Plan) -> SwitchResult:
+    """The result, written into the site's history first: an end that is an error is remembered, too."""
+    remember_switch(config, plan, state)
+    return ended(state, config)
 
 
 def _last(journal: Journal) -> State:

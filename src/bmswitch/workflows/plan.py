@@ -14,11 +14,15 @@ from bmswitch.model.errors import PlanError, StalePlanError
 from bmswitch.model.guards import ask
 from bmswitch.model.guards.facts import Facts, SideFacts
 from bmswitch.model.plan import SCHEMA, Finding, Fingerprint, Plan, Volume, changes
+from bmswitch.model.strategy import choose
 from bmswitch.workflows.config import config_hash
 from bmswitch.workflows.cures import disabled_findings
 from bmswitch.workflows.facts import beforehand, side_facts
+from bmswitch.workflows.history import load_history
+from bmswitch.workflows.inventory import inventory
 from bmswitch.workflows.plan_parts import config_parts, part_changes
-from bmswitch.workflows.steps import steps
+from bmswitch.workflows.probe import probe
+from bmswitch.workflows.steps import case_of, given_of, predicted, steps
 
 PLAN = "plan.json"
 PREVIOUS = ".previous.json"
@@ -34,6 +38,10 @@ def make_plan(config: Config, *, back: bool = False, skips: Sequence[Skip] = ())
     facts = beforehand(config, back=back)
     if facts.source.core_error and facts.source.kafka_error:
         side_facts(config, config.serving, strict=True)
+    looked = probe(config, facts)
+    there = inventory(config, facts, looked)
+    volume, runs = _volume(facts), load_history(config)
+    given = given_of(config, volume, there, looked, runs)
     return Plan(
         schema=SCHEMA,
         id=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}",
@@ -45,8 +53,11 @@ def make_plan(config: Config, *, back: bool = False, skips: Sequence[Skip] = ())
         back=back,
         source=fingerprint(facts.source),
         target=fingerprint(facts.target),
-        volume=_volume(facts),
-        steps=steps(config),
+        volume=volume,
+        inventory=there,
+        probe=looked,
+        strategy=choose(case_of(config, facts, there, runs, back=back), config.plan),
+        steps=predicted(steps(config), given),
         findings=[*ask(facts, "plan", skips), *disabled_findings(config)],
     )
 

@@ -17,6 +17,7 @@ from bmswitch.provision.api import BuildRequest, Provisioner
 from bmswitch.provision.command import CommandProvisioner
 from bmswitch.provision.local import local_provisioner
 from bmswitch.workflows.barrier import ensure_barrier
+from bmswitch.workflows.history import remember
 from bmswitch.workflows.plan import check_fresh, refuse_stops
 from bmswitch.workflows.sites import open_bucket, open_core
 
@@ -58,7 +59,7 @@ def run_provision(config: Config, plan: Plan, tell: Callable[[str], None]) -> Pr
         checks += [check, _bucket(config)]
         created = ensure_barrier(blue, plan.source.domains)
         checks.append(f"probe entries for the barrier are on {config.serving} ({created} new)")
-        return Provisioned(
+        done = Provisioned(
             built=built,
             version=green.version().software_version,
             state=green.state(),
@@ -67,6 +68,9 @@ def run_provision(config: Config, plan: Plan, tell: Callable[[str], None]) -> Pr
             checks=checks,
             seconds=round(time.monotonic() - started, 2),
         )
+        if created:  # not a repetition, which only proves what is there
+            remember(config, plan, "provision", done.seconds, "built")
+        return done
     finally:
         green.close()
         blue.close()

@@ -34,6 +34,7 @@ from bmswitch.replication.runner import reached
 from bmswitch.replication.valve import Valve
 from bmswitch.workflows.barrier import barrier_passed, ensure_barrier, write_barrier
 from bmswitch.workflows.clone_watch import DEMOTED, RUNNING, CloneWatch
+from bmswitch.workflows.history import remember
 from bmswitch.workflows.mirroring import Mirroring
 from bmswitch.workflows.pausing import obey
 from bmswitch.workflows.plan import check_fresh, refuse_stops
@@ -142,6 +143,7 @@ class _Run:
 
     def go(self, *, until_caught_up: bool) -> Replicated:
         """The command's order of things."""
+        began = time.monotonic()
         self.report("starting")
         _refuse_leading_green(self._green)
         check_fresh(self._plan, self._config)
@@ -158,6 +160,7 @@ class _Run:
                 caught_up = self._barrier()
             if caught_up:
                 self.report("caught_up")
+                self._remember(time.monotonic() - began)
                 while not until_caught_up and self._tick():
                     pass
         finally:
@@ -171,6 +174,11 @@ class _Run:
             )
         self.report("stopped")
         return self._result(caught_up=caught_up)
+
+    def _remember(self, seconds: float) -> None:
+        """For later plans; a run that only went on from where an earlier one was says nothing about the whole."""
+        if self._first_pass_done[0] >= self._plan.volume.total_records / 2:
+            remember(self._config, self._plan, "replicate", seconds, "caught up")
 
     def _may_write(self) -> bool:
         """Asked by the mirror after the leader's farewell: False once green leads."""

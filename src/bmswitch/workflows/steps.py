@@ -1,7 +1,15 @@
 """The commands of a run in their order: what each does, what clients notice, how it is undone."""
 
-from bmswitch.model.config import Config
-from bmswitch.model.plan import Step
+import msgspec
+
+from bmswitch.model.config import CommandProvision, Config
+from bmswitch.model.guards.facts import Facts
+from bmswitch.model.history import Run
+from bmswitch.model.inventory import Inventory
+from bmswitch.model.plan import Step, Volume
+from bmswitch.model.predict import Given, predict
+from bmswitch.model.probe import Probe
+from bmswitch.model.strategy import Case
 
 
 def steps(config: Config) -> list[Step]:
@@ -25,7 +33,7 @@ def steps(config: Config) -> list[Step]:
             command="verify",
             does="reads both sides and compares every container, item and body",
             clients="notice nothing",
-            undone_by="nothing to undo: it only reads, but for its barrier's probe entries",
+            undone_by="nothing: it only reads, but for its barrier's probe entries",
         ),
         Step(
             command="cutover" if source == "blue" else "return",
@@ -34,3 +42,62 @@ def steps(config: Config) -> list[Step]:
             undone_by=f"--abort until {target} has taken a client's write; then standby and return",
         ),
     ]
+
+
+def predicted(plain: list[Step], given: Given) -> list[Step]:
+    """The steps with what is to be expected of each."""
+    found: list[Step] = []
+    for step in plain:
+        told = predict(step.command, given)
+        found.append(
+            msgspec.structs.replace(step, estimate=told.estimate, load=told.load, limits=told.limits)
+        )
+    return found
+
+
+def given_of(config: Config, volume: Volume, there: Inventory, looked: Probe, runs: list[Run]) -> Given:
+    """What predictions rest on, from what was read and configured."""
+    build = config.provision
+    return Given(
+        records=volume.total_records,
+        bodies=volume.bodies,
+        probe=looked,
+        inventory=there,
+        runs=runs,
+        rate=config.replication.rate,
+        provision_timeout=build.timeout if isinstance(build, CommandProvision) else 0.0,
+        caught_up_timeout=config.replication.caught_up_timeout,
+        hold=config.budgets.hold,
+        soak=config.soak.seconds,
+        batch=config.sessions.batch,
+        every=config.sessions.every,
+    )
+
+
+def case_of(config: Config, facts: Facts, there: Inventory, runs: list[Run], *, back: bool) -> Case:
+    """What the choice of a strategy rests on."""
+    target = facts.target.version or config.target.version
+    return Case(
+        mailboxes=there.mailboxes,
+        source_version=facts.source.version or config.source.version,
+        target_version=target,
+        room=_no_room(config, facts),
+        proven=sum(
+            run.step == "verify"
+            and run.said.startswith("equal")
+            and (run.source_version, run.target_version) == (facts.source.version, target)
+            for run in runs
+        ),
+        back=back,
+    )
+
+
+def _no_room(config: Config, facts: Facts) -> str:
+    """Why a second infrastructure is not seen; empty when it is."""
+    if facts.target.kafka_error:
+        return f"{config.standby}'s Kafka does not answer"
+    shared = sorted(set(config.servers.values()) & set(facts.source.servers.values()))
+    if shared:
+        return f"{', '.join(shared)} is a machine of {config.serving} already"
+    missing = sorted(set(facts.source.servers) - set(config.servers))
+    return f"no machine is named for {', '.join(missing)}" if missing else ""

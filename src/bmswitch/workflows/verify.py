@@ -31,6 +31,7 @@ from bmswitch.parity.sides import Sides, owners_of
 from bmswitch.parity.suspects import Moved, Settled, settle, unexplained
 from bmswitch.workflows.barrier import run_barrier
 from bmswitch.workflows.config import read_secret
+from bmswitch.workflows.history import remember
 from bmswitch.workflows.located import locate
 from bmswitch.workflows.proof_files import Outcome, save
 from bmswitch.workflows.sites import open_bucket, open_core, verification
@@ -49,6 +50,7 @@ def verify(config: Config, plan: Plan, *, options: Options, shown: Shown) -> Out
     Raises:
         BmswitchError: a side, Kafka or the bucket can not be read: then nothing is written.
     """
+    resumed = (Path(config.run_dir) / KEPT_FILE).exists()
     with contextlib.ExitStack() as opened:
         source, target = open_core(config, config.serving), open_core(config, config.standby)
         bucket = open_bucket(config.bucket)
@@ -62,6 +64,9 @@ def verify(config: Config, plan: Plan, *, options: Options, shown: Shown) -> Out
             pieces.kept = _kept_file(Path(config.run_dir), opened)
         outcome = prove_sites(pieces, plan.id, options, shown)
     save(Path(config.run_dir), outcome, source=config.serving, target=config.standby)
+    if options.scope.everything:
+        said = f"{outcome.proof.verdict}{', resumed' if resumed else ''}"
+        remember(config, plan, "verify", outcome.proof.seconds, said)
     return outcome
 
 

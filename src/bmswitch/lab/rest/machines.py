@@ -1,6 +1,6 @@
 """Calls about what an installation runs on: planned jobs, search index, commands on a machine (clone-and-api.md 4.5).
 
-A command is really run, as BlueMind's node agent does; but only the two programs that look, and `<etc_dir>/bin` comes first on the
+A command is really run, as BlueMind's node agent does; but only programs that look, and `<etc_dir>/bin` comes first on the
 path, where a lab without Postfix may have a `postqueue` of its own.
 """
 
@@ -13,7 +13,7 @@ from bmswitch.lab.rest.router import Call, Router
 from bmswitch.lab.services.errors import Invalid
 from bmswitch.lab.services.shapes_directory import Job
 
-_PROGRAMS = frozenset({"grep", "postqueue"})
+_PROGRAMS = frozenset({"df", "grep", "postqueue"})
 _WITHIN = 10.0
 
 

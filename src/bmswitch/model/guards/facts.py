@@ -3,6 +3,7 @@
 `source` is the side that serves, `target` its clone: the switch goes both ways. Colours are for what is said to people.
 """
 
+from collections import Counter
 from typing import Literal
 
 import msgspec
@@ -87,7 +88,7 @@ class ClockFacts(msgspec.Struct, frozen=True):
 class BucketFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The shared bucket. `bodies` is -1 when they were not counted: `error` says why when it could not be read.
 
-    `documents` counts `doc-fs-*` (photos, icons), -1 when they were not counted; `documents_before` is their number when the plan
+    `bytes` are those of the bodies as they are stored, `sample` the names of some. `documents` counts `doc-fs-*` (photos, icons), -1 when they were not counted; `documents_before` is their number when the plan
     was made. `versioning` is Enabled, Suspended, Off, or empty when it is not told. `keeps_deleted_days` is for how long the
     lifecycle keeps a deleted version, None: for ever; `expires` the rules by which it deletes by itself.
     """
@@ -96,6 +97,8 @@ class BucketFacts(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     endpoint: str = ""
     bodies: int = -1
+    bytes: int = -1
+    sample: list[str] = []
     documents: int = -1
     documents_before: int = -1
     versioning: str = ""
@@ -220,7 +223,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     mode: str
     bucket: BucketFacts
     nodes: list[NodeFacts]
-    entries: dict[str, int] = {}
+    entries_by_domain: dict[str, dict[str, int]] = {}
     heartbeat_age: float | None = None
     heartbeat_error: str = ""
     clocks: list[ClockFacts] = []
@@ -237,6 +240,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     links: list[LinkFacts] = []
     switch: SwitchFacts | None = None
     back: bool = False
+
+    @property
+    def entries(self) -> dict[str, int]:
+        """Directory entries of all domains by kind."""
+        kinds: Counter[str] = Counter()
+        for of_domain in self.entries_by_domain.values():
+            kinds.update(of_domain)
+        return dict(sorted(kinds.items()))
 
     @property
     def sides(self) -> tuple[SideFacts, SideFacts]:

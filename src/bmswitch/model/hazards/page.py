@@ -20,7 +20,7 @@ A *cure* is a file in `src/bmswitch/replication/cures`, a *phase* one of the swi
 goes both ways.
 
 Guards only look. On the source's machines they let BlueMind's node agent run `grep -c` in the core log (`machines.core_log`) and
-`postqueue -p`; `machines: {ask: false}` in the configuration of a side forbids it. What the broker, the bucket or a machine does not
+`postqueue -p` (and `plan` on both sides `df -Pk`); `machines: {ask: false}` in the configuration of a side forbids it. What the broker, the bucket or a machine does not
 tell is a warning and never a pass; what must be known and can not be read forbids the switch.
 """
 

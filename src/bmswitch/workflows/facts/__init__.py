@@ -36,9 +36,9 @@ def beforehand(config: Config, *, back: bool = False, count: bool = True) -> Fac
         facts = _common(config, pool, None, count=count)
         if not count:
             return msgspec.structs.replace(facts, nodes=[node.result() for node in nodes], back=back)
-        entries, _ = attempt(lambda: entry_kinds(config, facts.source), dict[str, int]())
+        entries, _ = attempt(lambda: entry_kinds(config, facts.source), dict[str, dict[str, int]]())
         return msgspec.structs.replace(
-            facts, nodes=[node.result() for node in nodes], entries=entries, back=back
+            facts, nodes=[node.result() for node in nodes], entries_by_domain=entries, back=back
         )
 
 

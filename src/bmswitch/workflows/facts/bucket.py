@@ -7,7 +7,7 @@ import msgspec
 from bmswitch.model.config import Config
 from bmswitch.model.guards.facts import BucketFacts
 from bmswitch.model.plan import Plan
-from bmswitch.objects.bucket import Bucket
+from bmswitch.objects.bucket import Bucket, Measured
 from bmswitch.workflows.facts.attempt import attempt, quietly
 from bmswitch.workflows.sites import open_bucket
 
@@ -20,12 +20,17 @@ def bucket_facts(config: Config, plan: Plan | None, *, count: bool) -> BucketFac
         documents_before=plan.volume.documents if plan else -1,
     )
     with contextlib.closing(open_bucket(config.bucket)) as bucket:
-        counted, error = attempt(lambda: _counted(bucket, bodies=count), (-1, -1))
+        (counted, documents), error = attempt(lambda: _counted(bucket, bodies=count), (Measured(), -1))
         if error:
             return msgspec.structs.replace(empty, error=error)
         keeping, settings_error = quietly(bucket.keeping, None)
     facts = msgspec.structs.replace(
-        empty, bodies=counted[0], documents=counted[1], settings_error=settings_error
+        empty,
+        bodies=counted.bodies,
+        bytes=counted.bytes,
+        sample=counted.sample,
+        documents=documents,
+        settings_error=settings_error,
     )
     if keeping is None:
         return facts
@@ -37,6 +42,6 @@ def bucket_facts(config: Config, plan: Plan | None, *, count: bool) -> BucketFac
     )
 
 
-def _counted(bucket: Bucket, *, bodies: bool) -> tuple[int, int]:
+def _counted(bucket: Bucket, *, bodies: bool) -> tuple[Measured, int]:
     bucket.check()
-    return sum(1 for _ in bucket.bodies()) if bodies else -1, bucket.documents()
+    return bucket.measured() if bodies else Measured(), bucket.documents()

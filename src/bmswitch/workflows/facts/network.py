@@ -36,11 +36,16 @@ def open_ports(config: Config, pool: Executor, source: SideFacts) -> list[PortFa
 
 def public_facts(config: Config, source: SideFacts) -> PublicFacts:
     """Where clients get to by the public name of the source's configuration, and where the proxies listen."""
-    told = (source.sysconf or {}).get("external_url", "")
-    host = urlsplit(told if "//" in told else f"//{told}").hostname or ""
-    proxies = sorted({address for name in _frontend_hosts(config) for address in _resolved(name)[0]})
+    host = public_host(source)
+    proxies = sorted({address for name in frontend_hosts(config) for address in _resolved(name)[0]})
     found, error = _resolved(host) if host else ([], "")
     return PublicFacts(host=host, addresses=found, proxies=proxies, error=error)
+
+
+def public_host(source: SideFacts) -> str:
+    """The public name of the source's configuration; empty when it has none."""
+    told = (source.sysconf or {}).get("external_url", "")
+    return urlsplit(told if "//" in told else f"//{told}").hostname or ""
 
 
 def link_facts(config: Config, pool: Executor) -> list[LinkFacts]:
@@ -71,7 +76,8 @@ def _reached(port: PortFacts) -> bool:
     return True
 
 
-def _frontend_hosts(config: Config) -> set[str]:
+def frontend_hosts(config: Config) -> set[str]:
+    """Every host that clients reach on a proxy node, as the configuration names it."""
     found: set[str] = set()
     for node in config.proxies:
         found |= {urlsplit(url).hostname or "" for url in node.frontends.http}

@@ -52,13 +52,10 @@ def whole_side(config: Config, colour: Colour, plan: Plan | None) -> SideFacts:
     return with_broker(side, config.site(colour), gate=plan is not None)
 
 
-def entry_kinds(config: Config, side: SideFacts) -> dict[str, int]:
-    """Directory entries of all domains by kind (`USER`, `GROUP`, ...)."""
+def entry_kinds(config: Config, side: SideFacts) -> dict[str, dict[str, int]]:
+    """Directory entries of each domain by kind (`USER`, `GROUP`, ...)."""
     with contextlib.closing(open_core(config, side.colour, timeout=_TIMEOUT)) as core:
-        kinds: Counter[str] = Counter()
-        for domain in side.domains:
-            kinds.update(core.entry_kinds(domain))
-        return dict(sorted(kinds.items()))
+        return {domain: dict(sorted(Counter(core.entry_kinds(domain)).items())) for domain in side.domains}
 
 
 def _with_core(facts: SideFacts, config: Config) -> SideFacts:
