@@ -59,14 +59,26 @@ def test_a_rate_is_not_exceeded_and_everything_arrives(pair: tuple[str, str], tm
     assert copied(pair) == 400
 
 
+class Counting(Valve):
+    """Counts how often nothing was permitted."""
+
+    refused = 0
+
+    def permit(self, most: int) -> int:
+        may = super().permit(most)
+        self.refused += not may
+        return may
+
+
 def test_nothing_is_read_in_a_pause_what_was_read_is_committed_and_the_rest_follows(
     pair: tuple[str, str], tmp_path: Path
 ) -> None:
-    valve = Valve()
+    valve = Counting()
     with mirroring(tmp_path, pair, valve) as running:
         publish(pair[0], domain_records(300))
         until(lambda: caught_up(running))
         valve.hold("paused", "night")
+        until(lambda: valve.refused > 1)
         until(lambda: committed(pair) == 300)
         publish(pair[0], domain_records(500)[300:])
         until(lambda: running.progress.lag == 200)

@@ -44,6 +44,7 @@ from bmswitch.model.guards.facts import (
 from bmswitch.model.plan import Level
 from bmswitch.workflows.facts.sysconf import harmless
 
+DELETING = TOLD | {"cleanup.policy": "compact,delete", "retention.ms": "86400000"}
 BY_NAME = {guard.name: guard for guard in GUARDS}
 FOLDER = Path(guards.__file__).parent
 
@@ -116,6 +117,18 @@ WORLDS = [
     ("versions_as_told", Level.unknown, gate_target(version="", core_error="no answer")),
     ("target_is_a_clone", Level.stop, gate_target(state="CORE_STATE_RUNNING")),
     ("target_is_a_clone", Level.unknown, gate_target(state="", core_error="no answer")),
+    ("log_outlives_copy", Level.stop, source(gone={LOG: 3})),
+    (
+        "log_outlives_copy",
+        Level.stop,
+        source(settings={LOG: DELETING}, oldest={LOG: 86_400.0 - 1.5}, records={LOG: 10_000}),
+    ),
+    (
+        "log_outlives_copy",
+        Level.stop,
+        gate(status=replace(STATUS, lag_records=9, left_seconds=40.0, log_life_seconds=79.0)),
+    ),
+    ("log_outlives_copy", Level.stop, gate(status=replace(STATUS, lag_records=20_000, log_life_seconds=3.9))),
     ("replicate_runs", Level.unknown, gate(status=None)),
     ("replicate_runs", Level.stop, gate(status=replace(STATUS, updated_at=NOW - 60))),
     ("replicate_runs", Level.stop, gate(status=replace(STATUS, plan_id="p0"))),
@@ -250,6 +263,19 @@ def test_one_guard_is_one_file_with_one_sentence() -> None:
 def test_ports_of_one_side_alone_are_no_danger_of_one_cluster() -> None:
     assert BY_NAME["cluster_ports_closed"](facts(open_ports=reached("blue", 5701))).level is Level.passed
     assert BY_NAME["mail_ports_closed"](facts(open_ports=reached("blue", 25))).level is Level.passed
+
+
+def test_a_log_that_keeps_its_records_long_enough_or_for_ever_outlives_the_copy() -> None:
+    long = source(settings={LOG: DELETING}, oldest={LOG: 80_000.0}, records={LOG: 10_000})
+    assert BY_NAME["log_outlives_copy"](long).level is Level.passed
+    kept = source(settings={LOG: TOLD | {"retention.ms": "1"}}, records={LOG: 10**9})
+    assert BY_NAME["log_outlives_copy"](kept).level is Level.passed
+    slow = replace(long, rate=1.0)
+    said = BY_NAME["log_outlives_copy"](slow)
+    assert (said.level, said.evidence[:67]) == (
+        Level.stop,
+        "it keeps them for 6400 s more, the catch-up takes 10000 s: twice th",
+    )
 
 
 def test_settings_that_are_secret_are_named_and_never_shown() -> None:

@@ -224,3 +224,18 @@ def _plain(text: str) -> str:
 def _print_json(value: dict[str, Any]) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
     sys.stdout.flush()
+
+
+def duration(seconds: float, digits: int = 0) -> str:
+    """`12 s`, `34 min`, `5.6 h`."""
+    if seconds < 120:
+        return f"{seconds:.{digits}f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def left_words(seconds: float | None, low: float | None, high: float | None) -> str:
+    """A predicted time with its bounds, in words; None: it can not be predicted, or has no upper bound."""
+    if seconds is None:
+        return "unknown time"
+    most = "?" if high is None else duration(high)
+    return f"{duration(seconds)} ({duration(low or 0.0)} to {most})"

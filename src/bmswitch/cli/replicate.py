@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
-from bmswitch.cli.render import Output, Progress, count, emit, size
+from bmswitch.cli.render import Output, Progress, count, duration, emit, left_words, size
 
 if TYPE_CHECKING:
     from bmswitch.model.status import ReplicateStatus
@@ -117,10 +117,12 @@ def told(status: "ReplicateStatus") -> str:
         f"{size(status.bytes)}",
         f"lag {count(status.lag_records)}",
     ]
-    if status.lag_records and status.phase == "copying" and status.records_per_second > 0:
-        parts.append(f"{_duration(status.lag_records / status.records_per_second)} left")
-    elif status.lag_records:
-        parts.append(f"{status.lag_seconds:.1f} s behind")
+    if status.lag_records:
+        parts.append(f"{size(status.lag_bytes)}")
+        parts.append(f"{duration(status.lag_seconds, 1)} behind")
+        parts.append(f"{left_words(status.left_seconds, status.left_low, status.left_high)} left")
+    if status.log_life_seconds is not None:
+        parts.append(f"the log keeps it {duration(status.log_life_seconds)} more")
     if status.folded_read:
         parts.append(f"{count(status.folded_read)} read, {count(status.folded_kept)} of them needed")
     if status.held:
@@ -132,18 +134,12 @@ def told(status: "ReplicateStatus") -> str:
     return ", ".join(parts)
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
 def show_copied(console: Console, result: "Replicated") -> None:
     """What was copied, and how it ended."""
     rate = f"{count(round(result.records_per_second))} records/s"
     console.print(
         f"copied {count(result.records)} records ({size(result.bytes)}) of {len(result.topics)} topics "
-        f"in {_duration(result.seconds)}: {rate}"
+        f"in {duration(result.seconds)}: {rate}"
     )
     if result.folded_read:
         away = result.folded_read - result.folded_kept

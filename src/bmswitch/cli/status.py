@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption
-from bmswitch.cli.render import Output, count, emit, table
+from bmswitch.cli.render import Output, count, duration, emit, left_words, size, table
 
 if TYPE_CHECKING:
-    from bmswitch.workflows.overview import Overview
+    from bmswitch.workflows.overview import Copy, Overview
 
 
 class Goal(StrEnum):
@@ -43,6 +43,17 @@ def status(
     emit("status", overview(leg_to_show(settings).config), _show, output)
 
 
+def lag_of(copy: "Copy") -> str:
+    """Records, bytes and seconds behind, the time left, and for how long the log keeps the rest."""
+    if not copy.lag_records:
+        return "0"
+    left = left_words(copy.left_seconds, copy.left_low, copy.left_high)
+    life = (
+        "" if copy.log_life_seconds is None else f", the log keeps it {duration(copy.log_life_seconds)} more"
+    )
+    return f"{count(copy.lag_records)} ({size(copy.lag_bytes)}, {duration(copy.lag_seconds, 1)}), {left} left{life}"
+
+
 def _show(screen: Console, seen: "Overview") -> None:
     shown = table("part", "state")
     shown.add_row("blue's core", seen.blue)
@@ -56,9 +67,7 @@ def _show(screen: Console, seen: "Overview") -> None:
         shown.add_row("replicate", "never ran in this run folder")
     else:
         alive = "" if copy.alive else " (its process is gone)"
-        shown.add_row(
-            "replicate", f"{copy.phase}{alive}, {count(copy.records)} records, lag {count(copy.lag_records)}"
-        )
+        shown.add_row("replicate", f"{copy.phase}{alive}, {count(copy.records)} records, lag {lag_of(copy)}")
         if copy.held or copy.rate_limit:
             limit = f"at most {count(round(copy.rate_limit))} records/s" if copy.rate_limit else ""
             shown.add_row("held back", "; ".join(filter(None, (copy.held, limit))))

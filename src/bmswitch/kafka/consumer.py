@@ -210,6 +210,28 @@ def read_last(
         reader.close()
 
 
+def read_first(
+    kafka: Kafka, topic: str, partition: int, *, low: int, end: int, timeout: float = 5.0
+) -> list[LogRecord]:
+    """The first record of one partition (`low` to `end`), none when it is empty; keeps no place in any group.
+
+    Raises UnreachableError when that takes longer than `timeout` seconds.
+    """
+    if end <= low:
+        return []
+    reader = LogConsumer(kafka, f"bmswitch-read-{uuid.uuid4().hex}", partitions=1, queued_kib=1024)
+    deadline = time.monotonic() + timeout
+    try:
+        reader.assign_one(topic, partition, low)
+        while time.monotonic() <= deadline:
+            batch = reader.read(1, 0.1)
+            if batch.records or batch.ends:
+                return batch.records
+    finally:
+        reader.close()
+    raise UnreachableError(f"topic {topic} partition {partition} could not be read within {timeout:.0f} s")
+
+
 _PASSING = {
     KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - the library's own names of local errors
     KafkaError._TRANSPORT,  # noqa: SLF001 - the same

@@ -44,6 +44,7 @@ _ASKED = (
     "max.message.bytes",
     "min.compaction.lag.ms",
     "max.compaction.lag.ms",
+    "retention.ms",
 )
 _CRP_SETTINGS = {"cleanup.policy": "compact", "compression.type": "zstd", "max.compaction.lag.ms": "120000"}
 

@@ -8,7 +8,12 @@ Phase = Literal["starting", "copying", "cloning", "caught_up", "stopped", "faile
 
 
 class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One moment of the replication. Times are epoch seconds, rates per second, lag in records and in seconds.
+    """One moment of the replication. Times are epoch seconds, rates per second.
+
+    `lag_records` counts offsets that green has not acknowledged, `lag_bytes` is estimated from them, `lag_seconds` the age of the
+    oldest of them, true to 50 ms. `left_seconds` predicts the end of the catch-up, most likely between `left_low` and
+    `left_high`; None: nothing can be predicted, or no upper bound. `log_life_seconds` is for how long blue's log still keeps
+    what is not copied, None while it loses nothing.
 
     `positions` is per topic and partition the next offset of blue that green's Kafka has not acknowledged yet;
     `ends` are blue's end offsets as last seen. `quarantined` counts the parked records of this run directory.
@@ -28,7 +33,12 @@ class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
     records_per_second: float = 0.0
     lag_records: int = 0
+    lag_bytes: int = 0
     lag_seconds: float = 0.0
+    left_seconds: float | None = None
+    left_low: float | None = None
+    left_high: float | None = None
+    log_life_seconds: float | None = None
     positions: dict[str, list[int]] = {}
     ends: dict[str, list[int]] = {}
     quarantined: int = 0

@@ -18,7 +18,9 @@ from bmswitch.replication.reading import understand
 
 BATCH = 1000
 CHECKPOINT = 0.25
-"""Seconds between commits, and between looks at the lag."""
+"""Seconds between commits."""
+LOOK = 0.05
+"""Seconds between looks at the ends."""
 FLUSH = 1.0
 """Seconds after which the sink must acknowledge although more is there to read: each flush is a pause."""
 
@@ -41,12 +43,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         return sum(
             max(0, end - at)
             for topic, ends in self.ends.items()
-            for at, end in zip(self.positions[topic], ends, strict=True)
+            for at, end in zip(self.positions.get(topic, ()), ends, strict=False)
         )
 
 
 class Mirror:
-    """One pass of `step` at a time, in one thread; `progress` may be read from others.
+    """One pass of `step` at a time, in one thread; `progress` may be read by others.
 
     `start` is the first offset to read of each partition. `may_write` is asked before each batch once the leader's
     farewell (Seppuku) has been seen: False ends the mirror for good, before anything more is written. So green's log never
@@ -73,7 +75,22 @@ class Mirror:
         self._records = self._read = self._bytes = self._last_ms = 0
         self._farewell = self._finished = False
         self._flushed = self._committed = time.monotonic()
-        self.progress = self._observe()
+        self._looked = 0.0
+        self._ends = source.ends()
+
+    @property
+    def progress(self) -> Progress:
+        """The moment: positions of now, ends as they were seen a twentieth of a second ago."""
+        return Progress(
+            records=self._records,
+            bytes=self._bytes,
+            quarantined=self._quarantine.count,
+            positions={topic: list(offsets) for topic, offsets in list(self._positions.items())},
+            ends=self._ends,
+            last_ms=self._last_ms,
+            farewell=self._farewell,
+            finished=self._finished,
+        )
 
     @property
     def read(self) -> int:
@@ -99,6 +116,7 @@ class Mirror:
             self._flush(now)
         if now - self._committed >= CHECKPOINT:
             self._commit(now, wait=False)
+        self._look(now)
         return True
 
     def idle(self, timeout: float) -> None:
@@ -109,6 +127,7 @@ class Mirror:
             self._flush(now)
         if now - self._committed >= CHECKPOINT:
             self._commit(now, wait=False)
+        self._look(now)
 
     def add(self, start: dict[str, list[int]]) -> None:
         """Takes further topics into the account; the source reads them already."""
@@ -119,6 +138,7 @@ class Mirror:
         now = time.monotonic()
         self._flush(now)
         self._commit(now, wait=True)
+        self._ends = self._source.ends()
 
     def close(self) -> None:
         """Frees source, sink and quarantine; what was not checkpointed will be written again."""
@@ -168,16 +188,9 @@ class Mirror:
             self._source.commit(acknowledged, wait=wait)
             self._uncommitted = {}
         self._committed = now
-        self.progress = self._observe()
 
-    def _observe(self) -> Progress:
-        return Progress(
-            records=self._records,
-            bytes=self._bytes,
-            quarantined=self._quarantine.count,
-            positions={topic: list(offsets) for topic, offsets in self._positions.items()},
-            ends={topic: list(offsets) for topic, offsets in self._source.ends().items()},
-            last_ms=self._last_ms,
-            farewell=self._farewell,
-            finished=self._finished,
-        )
+    def _look(self, now: float) -> None:
+        """Only this thread may ask the source: from another one each question would wait for a read."""
+        if now - self._looked >= LOOK:
+            self._ends = self._source.ends()
+            self._looked = now

@@ -39,7 +39,7 @@ class MirrorThread:
 
     @property
     def progress(self) -> Progress:
-        """The latest moment, at most half a second old while the mirror lives."""
+        """The moment."""
         return self._mirror.progress
 
     @property

@@ -1,6 +1,5 @@
 """Blue's log as a source: every partition of every topic, from where this run stopped."""
 
-import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from itertools import starmap
@@ -8,10 +7,8 @@ from itertools import starmap
 from bmswitch.kafka.consumer import LogConsumer
 from bmswitch.kafka.topics import Topics
 from bmswitch.model.config import Kafka
-from bmswitch.model.errors import RefusedError, UnreachableError
+from bmswitch.model.errors import RefusedError
 from bmswitch.replication.api import Batch, Place
-
-_ASK_EVERY = 0.1
 
 
 class KafkaSource:
@@ -33,7 +30,6 @@ class KafkaSource:
         self._topics = Topics(kafka)
         self._consumer = LogConsumer(kafka, group, partitions=sum(topics.values()), queued_kib=queued_kib)
         self._ends: dict[str, list[int]] = {}
-        self._ask_at = 0.0
         self.start: dict[str, list[int]] = {}
         self.resumed = False
         try:
@@ -68,12 +64,7 @@ class KafkaSource:
         return Batch(batch.records, batch.ends)
 
     def wait(self, timeout: float) -> None:
-        """See `Source`. While nothing is read the broker tells no ends by itself: it is asked, for a twentieth of the time at most."""
-        began = time.monotonic()
-        if began >= self._ask_at:
-            with contextlib.suppress(UnreachableError):
-                self._ends |= self._topics.ends({name: len(at) for name, at in self._ends.items()})
-            self._ask_at = began + max(_ASK_EVERY, 20 * (time.monotonic() - began))
+        """See `Source`."""
         time.sleep(timeout)
 
     def commit(self, positions: Mapping[Place, int], *, wait: bool) -> None:
@@ -85,7 +76,7 @@ class KafkaSource:
         for name, known in self._ends.items():
             seen = self._consumer.known_ends(name, len(known))
             self._ends[name] = list(starmap(max, zip(known, seen, strict=True)))
-        return self._ends
+        return dict(self._ends)
 
     def close(self) -> None:
         """See `Source`."""

@@ -1,5 +1,6 @@
 """The mirror of one run, from its checks to its end: what is copied where, through which cures, from which place."""
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from bmswitch.kafka.consumer import read_whole
 from bmswitch.kafka.topics import Topics
 from bmswitch.model import topics
 from bmswitch.model.config import Config
-from bmswitch.model.errors import UnreachableError
+from bmswitch.model.errors import BmswitchError, UnreachableError
+from bmswitch.model.guards.log_outlives_copy import retention
 from bmswitch.model.plan import Plan
 from bmswitch.model.records import LogRecord
 from bmswitch.replication import preflight, state
@@ -17,6 +19,7 @@ from bmswitch.replication.chain import Chain
 from bmswitch.replication.cures.installation_id import rename
 from bmswitch.replication.cures.parents_first import ParentsFirst
 from bmswitch.replication.folding import Folded, FoldingSource
+from bmswitch.replication.lag_watch import LagWatch, Watched
 from bmswitch.replication.mirror import Mirror, Progress
 from bmswitch.replication.own_log import mend_own_log
 from bmswitch.replication.quarantine import FILE, Quarantine
@@ -103,8 +106,23 @@ class Mirroring:
         read = self._fold or source
         mirror = Mirror(read, sink, Chain(self._cures), quarantine, source.start, may_write=may_write)
         thread = MirrorThread(read, mirror, self.valve)
+        self._watch = LagWatch(
+            lambda: thread.progress,
+            Topics(self._config.source.kafka),
+            lambda: bool(self.valve.held),
+            retention=self._retention(route.sources),
+        )
         thread.start()
+        self._watch.start()
         return thread
+
+    def _retention(self, sources: Mapping[str, int]) -> float:
+        """Seconds after which the source's log deletes a record; `inf` when it does not, or does not tell."""
+        try:
+            told = self._blue.settings(sources)
+        except BmswitchError:
+            return math.inf
+        return min(map(retention, told.values()), default=math.inf)
 
     def _place(self, route: preflight.Route) -> state.MirrorState | None:
         """Our place in blue's log when this run folder has mirrored these two clusters before."""
@@ -138,8 +156,13 @@ class Mirroring:
 
     @property
     def progress(self) -> Progress:
-        """The latest moment."""
-        return self._thread.progress
+        """The latest moment, at most a tenth of a second old."""
+        return self.watched.progress
+
+    @property
+    def watched(self) -> Watched:
+        """The same with its lag, the time left, and the log's remaining life."""
+        return self._watch.latest
 
     @property
     def folded(self) -> Folded:
@@ -202,7 +225,10 @@ class Mirroring:
 
     def stop(self) -> None:
         """Ends orderly: flush, commit. Raises what made the mirror fail."""
-        self._thread.stop()
+        try:
+            self._thread.stop()
+        finally:
+            self._watch.stop()
         note_left(self._run_dir, self._cures)
         self._thread.check()
 

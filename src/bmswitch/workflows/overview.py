@@ -31,7 +31,12 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     alive: bool
     records: int
     lag_records: int
+    lag_bytes: int
     lag_seconds: float
+    left_seconds: float | None
+    left_low: float | None
+    left_high: float | None
+    log_life_seconds: float | None
     held: str
     rate_limit: float
     error: str
@@ -93,7 +98,12 @@ def copy_of(run_dir: Path) -> Copy | None:
         alive=time.time() - status.updated_at <= FRESH,
         records=status.records,
         lag_records=status.lag_records,
+        lag_bytes=status.lag_bytes,
         lag_seconds=status.lag_seconds,
+        left_seconds=status.left_seconds,
+        left_low=status.left_low,
+        left_high=status.left_high,
+        log_life_seconds=status.log_life_seconds,
         held=status.held,
         rate_limit=status.rate_limit,
         error=status.error,

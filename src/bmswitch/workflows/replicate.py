@@ -4,6 +4,7 @@ Order: lock, checks of everything that could do harm, mirror, first pass, green'
 itself when green was promoted: green's log must never get a record of blue afterwards.
 """
 
+import math
 import os
 import threading
 import time
@@ -25,10 +26,12 @@ from bmswitch.model.errors import (
     UnknownError,
     UnreachableError,
 )
+from bmswitch.model.lag import too_late
 from bmswitch.model.plan import Plan
 from bmswitch.model.status import Phase, ReplicateStatus
 from bmswitch.replication import state
 from bmswitch.replication.folding import Folded
+from bmswitch.replication.lag_watch import Watched
 from bmswitch.replication.mirror import Progress
 from bmswitch.replication.runner import reached
 from bmswitch.replication.valve import Valve
@@ -42,7 +45,7 @@ from bmswitch.workflows.promotion import Promotion
 from bmswitch.workflows.sites import open_core, sysconf_override
 from bmswitch.workflows.source_health import SourceHealth
 
-_STATUS_EVERY = 0.2
+_STATUS_EVERY = 0.1
 _GREEN_EVERY = 0.5
 _TASK_EVERY = 1.0
 _TOPICS_EVERY = 5.0
@@ -186,8 +189,7 @@ class _Run:
 
     def _near(self) -> bool:
         """The copy follows closely: what is held back now saves the source nothing, and would make a switch wait."""
-        lag, seconds = self._lag(self._progress())
-        return not lag or seconds <= self._config.budgets.max_lag
+        return self._watched().lag.seconds <= self._config.budgets.max_lag
 
     def _first_pass(self) -> bool:
         """Copies what was there when we began; False when stopped."""
@@ -267,6 +269,7 @@ class _Run:
             if not self._mirror.alive:
                 self._switched = self._mirror.progress.finished
                 return False
+            refuse_short_life(self._watched(), self._config.budgets.max_lag)
             if self._due("topics", _TOPICS_EVERY):
                 self._mirror.follow_new_topics()
         if self._clone is not None and self._due("green", _GREEN_EVERY) and self._green_leads():
@@ -315,20 +318,17 @@ class _Run:
     def _folded(self) -> Folded:
         return self._mirror.folded if self._mirror is not None else Folded()
 
-    def _progress(self) -> Progress:
-        return self._mirror.progress if self._mirror is not None else Progress()
+    def _watched(self) -> Watched:
+        return self._mirror.watched if self._mirror is not None else Watched(progress=Progress())
 
-    @staticmethod
-    def _lag(progress: Progress) -> tuple[int, float]:
-        """Records and seconds that are not copied yet."""
-        lag = progress.lag
-        return lag, max(0.0, time.time() - progress.last_ms / 1000) if lag and progress.last_ms else 0.0
+    def _progress(self) -> Progress:
+        return self._watched().progress
 
     def report(self, phase: Phase, *, error: str = "") -> None:
         """Writes the status file and tells whoever shows it."""
         self._phase = phase
-        progress, folded = self._progress(), self._folded()
-        lag, lag_seconds = self._lag(progress)
+        watched, folded = self._watched(), self._folded()
+        progress, lag, left = watched.progress, watched.lag, watched.left
         now = time.time()
         status = ReplicateStatus(
             plan_id=self._plan.id,
@@ -339,8 +339,13 @@ class _Run:
             records=progress.records,
             bytes=progress.bytes,
             records_per_second=self._rate(progress.records),
-            lag_records=lag,
-            lag_seconds=lag_seconds,
+            lag_records=lag.records,
+            lag_bytes=lag.bytes,
+            lag_seconds=lag.seconds,
+            left_seconds=_finite(left.seconds if left else None),
+            left_low=_finite(left.low if left else None),
+            left_high=_finite(left.high if left else None),
+            log_life_seconds=_finite(watched.life),
             positions=progress.positions,
             ends=progress.ends,
             quarantined=progress.quarantined,
@@ -385,6 +390,26 @@ class _Rate:
         self._marks.append((now, records))
         then, before = self._marks[0]
         return round((records - before) / (now - then), 1) if now > then else 0.0
+
+
+def refuse_short_life(watched: Watched, near: float) -> None:
+    """Raises RefusedError when the log will have lost records before they can be copied.
+
+    A copy that is less than `near` seconds behind keeps up: nothing is predicted then.
+    """
+    left = watched.left
+    if watched.lag.seconds > near and left is not None and too_late(watched.life, left):
+        takes = "does not end at this speed" if math.isinf(left.seconds) else f"takes {left.seconds:.0f} s"
+        raise RefusedError(
+            "the source's log loses its records sooner than they can be copied safely",
+            evidence=f"it keeps them for {watched.life:.0f} s more, the catch-up {takes}: twice that is needed",
+            consequence="the copy was stopped before it has a hole; what was copied stays",
+            next_command="lengthen the retention of blue's topics, raise the rate or the workers, then bmswitch replicate",
+        )
+
+
+def _finite(seconds: float | None) -> float | None:
+    return None if seconds is None or math.isinf(seconds) else round(seconds, 3)
 
 
 def _refuse_leading_green(green: Core) -> None:

@@ -25,6 +25,7 @@ from bmswitch.model.guards.keys_can_write import keys_can_write
 from bmswitch.model.guards.lag import lag
 from bmswitch.model.guards.log_closed import log_closed
 from bmswitch.model.guards.log_copies import log_copies
+from bmswitch.model.guards.log_outlives_copy import log_outlives_copy
 from bmswitch.model.guards.log_settings import log_settings
 from bmswitch.model.guards.logs_readable import logs_readable
 from bmswitch.model.guards.mail_ports_closed import mail_ports_closed
@@ -74,6 +75,7 @@ GUARDS: tuple[Guard, ...] = (
     id_sequence_fresh,
     no_lost_records,
     log_settings,
+    log_outlives_copy,
     log_copies,
     compaction_waits,
     offsets_kept,

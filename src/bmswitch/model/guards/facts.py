@@ -30,7 +30,8 @@ class SideFacts(msgspec.Struct, frozen=True, kw_only=True):
     configuration, None when the core is in no state to tell it; each value that may be secret is a digest.
     `needs_upgrade`: its schema upgraders have not run. `broker` is what a broker tells of itself; `nodes_topic` the copies
     of the cluster's own topic, 0 when it is not there; `protocol` how we reach Kafka; `readers` the state of each consumer group of a
-    clone; `jobs` the next run (epoch ms) of each planned job; `documents` counts searchable documents, -1 when not told.
+    clone; `gone` counts records before the first one of each topic, `oldest` is the age (seconds) of the first record of those
+    that are deleted from; `jobs` the next run (epoch ms) of each planned job; `documents` counts searchable documents, -1 when not told.
     """
 
     colour: Colour
@@ -48,6 +49,8 @@ class SideFacts(msgspec.Struct, frozen=True, kw_only=True):
     topics: dict[str, int] = {}
     records: dict[str, int] = {}
     copies: dict[str, int] = {}
+    gone: dict[str, int] = {}
+    oldest: dict[str, float] = {}
     settings: dict[str, dict[str, str]] = {}
     settings_error: str = ""
     kafka_error: str = ""
@@ -212,7 +215,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     is the record limit of topics that bmswitch makes on the target, `new_topic_copies` their copies, both 0 when a command
     of the operator makes them. `override` is what the clone puts over the source's system configuration (digests, too).
     `open_ports` are those of a fixed list that a connection from here reached. `missing_rights` are the parts whose writing can
-    not be withdrawn from the source; `unproven_policy`: a bucket policy without a key to see that it is applied. `switch` is None
+    not be withdrawn from the source; `rate` is the configured limit of the copy in records a second, 0 for none; `unproven_policy`: a bucket policy without a key to see that it is applied. `switch` is None
     before the copy runs; `back` marks the way back of an upgrade.
     """
 
@@ -221,6 +224,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     target: SideFacts
     server_map: dict[str, str]
     mode: str
+    rate: float = 0.0
     bucket: BucketFacts
     nodes: list[NodeFacts]
     entries_by_domain: dict[str, dict[str, int]] = {}

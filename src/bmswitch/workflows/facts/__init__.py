@@ -77,6 +77,7 @@ def _common(config: Config, pool: ThreadPoolExecutor, plan: Plan | None, *, coun
         target=target,
         server_map=config.servers,
         mode=config.replication.mode,
+        rate=config.replication.rate,
         bucket=bucket,
         nodes=[],
         heartbeat_age=age,

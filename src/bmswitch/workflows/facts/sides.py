@@ -103,6 +103,7 @@ def _with_log(facts: SideFacts, site: Site) -> SideFacts:
         kafka_cluster_id=cluster.id,
         topics=mine,
         records={name: sum(ends[name]) - sum(lows[name]) for name in mine},
+        gone={name: sum(lows[name]) for name in mine},
         copies={name: cluster.copies[name] for name in mine},
         nodes_topic=cluster.copies.get(NODES, 0),
         protocol=site.kafka.settings.get("security.protocol", ""),
