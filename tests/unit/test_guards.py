@@ -38,6 +38,7 @@ from bmswitch.model.guards.facts import (
     ClockFacts,
     KeyFacts,
     LinkFacts,
+    MachineFacts,
     NodeFacts,
     ParkedFacts,
 )
@@ -166,6 +167,7 @@ WORLDS = [
     ("same_installation_id", Level.warn, target(installation_id="bluemind-1")),
     ("no_lost_records", Level.stop, machine(lost=2)),
     ("no_lost_records", Level.warn, machine(lost=-1, error="no such file")),
+    ("no_lost_records", Level.warn, machine(lost=None)),
     ("no_lost_records", Level.warn, facts(machines=[])),
     ("mail_queue_empty", Level.warn, machine(queued=3)),
     ("mail_queue_empty", Level.warn, machine(queued=-1, error="postqueue: not found")),
@@ -323,3 +325,14 @@ def test_topics_on_the_target_are_compared_under_its_own_id() -> None:
 
 def test_an_edge_that_is_not_mapped_is_not_this_guard_s_business() -> None:
     assert BY_NAME["edge_apart"](source(edges=["bm-edge"])).level is Level.passed
+
+
+@pytest.mark.parametrize("name", ["no_lost_records", "mail_queue_empty"])
+def test_a_machine_that_does_not_tell_is_named_although_another_one_does(name: str) -> None:
+    machines = [
+        MachineFacts(colour="blue", uid="core", lost=0, queued=0),
+        MachineFacts(colour="blue", uid="edge", lost=-1, queued=-1, error="refused"),
+        MachineFacts(colour="blue", uid="other-role"),
+    ]
+    found = BY_NAME[name].look(facts(machines=machines))
+    assert (found.level, found.evidence) == (Level.warn, "edge: refused")

@@ -1,6 +1,6 @@
 """How a guard answers: one finding per level; and what several guards ask alike. The guard's name is added by `Guard`."""
 
-from bmswitch.model.guards.facts import RUNNING, SideFacts
+from bmswitch.model.guards.facts import RUNNING, MachineFacts, SideFacts
 from bmswitch.model.plan import Finding, Level
 
 
@@ -31,6 +31,13 @@ def unknown(cause: str, evidence: str = "", command: str = "") -> Finding:
 def topology_read(side: SideFacts) -> bool:
     """Its domains and servers were read: a core that is not RUNNING is not asked for them."""
     return not side.core_error and side.state == RUNNING
+
+
+def unread(told: dict[MachineFacts, int]) -> str:
+    """Which machines did not tell their number (it is -1), and why; empty when each of them told it."""
+    if not told:
+        return "no machine of the topology was asked"
+    return "; ".join(f"{one.uid}: {one.error}" for one, number in told.items() if number < 0)
 
 
 def some(names: list[str], most: int = 5) -> str:

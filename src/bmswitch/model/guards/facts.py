@@ -111,15 +111,15 @@ class BucketFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """One machine of a side, asked through its BlueMind node agent. -1: not told, and `error` says why.
+    """One machine of a side, asked through its BlueMind node agent. None: not its role; -1: not told, and `error` says why.
 
     `lost` counts lines of the core log that tell of a record that was not stored; `queued` mails in Postfix's queue.
     """
 
     colour: Colour
     uid: str
-    lost: int = -1
-    queued: int = -1
+    lost: int | None = None
+    queued: int | None = None
     error: str = ""
 
 

@@ -1,6 +1,6 @@
 """Prevents that a write which never reached the log is forgotten (traffic-and-objects.md C 2)."""
 
-from bmswitch.model.guards.answers import passed, stop, warn
+from bmswitch.model.guards.answers import passed, stop, unread, warn
 from bmswitch.model.guards.facts import Facts
 from bmswitch.model.guards.guard import guard
 from bmswitch.model.plan import Finding
@@ -10,8 +10,8 @@ from bmswitch.model.plan import Finding
 def no_lost_records(facts: Facts) -> Finding:
     """The source's core log has no line about a record that could not be stored."""
     colour = facts.source.colour
-    mine = [one for one in facts.machines if one.colour == colour]
-    lost = [f"{one.uid}: {one.lost} lines" for one in mine if one.lost > 0]
+    told = {one: one.lost for one in facts.machines if one.colour == colour and one.lost is not None}
+    lost = [f"{one.uid}: {number} lines" for one, number in told.items() if number > 0]
     if lost:
         return stop(
             f"{colour}'s core could not store records in its log",
@@ -19,10 +19,9 @@ def no_lost_records(facts: Facts) -> Finding:
             f"read these lines on {colour}, run `_checkrepair` or `_sync` there, empty that log, and verify again",
             "these writes are in its database and in no record: a clone never gets them",
         )
-    if not any(one.lost == 0 for one in mine):
-        why = "; ".join(one.error for one in mine if one.error) or "no machine of the topology was asked"
+    if why := unread(told):
         return warn(
-            f"{colour}'s core log could not be searched",
+            f"{colour}'s core log could not be searched everywhere",
             why,
             "a write that was lost from the log is found by `verify` only",
             f'search it for "Failed to store" and "Could not store" on {colour} yourself',

@@ -42,7 +42,8 @@ def _look(survey: Survey, side: SideFacts, uid: str, tags: list[str], log_file: 
         facts = msgspec.structs.replace(facts, lost=lost, error=error)
     if _TAGS["queued"] in tags:
         queued, error = quietly(lambda: _queued(survey, uid), -1)
-        facts = msgspec.structs.replace(facts, queued=queued, error=facts.error or error)
+        both = "; ".join(dict.fromkeys(filter(None, (facts.error, error))))
+        facts = msgspec.structs.replace(facts, queued=queued, error=both)
     return facts
 
 
