@@ -257,8 +257,9 @@ def stop_old(state: State, seen: Observation) -> Action | None:
     """The source's core is stopped: timers, unfenced tables and reminders can not write any more."""
     if not state.powers.stop or state.yes("stop-source"):
         return None
-    if not held_everywhere(state, seen):
-        return wait("stop-old", f"every node must hold before {state.source} is stopped")
+    if not held_everywhere(state, seen) or seen.target != CLONING:
+        said = f"every node must hold and {state.target} be a clone before {state.source} is stopped"
+        return wait("stop-old", said)
     return effect(state, seen, "stop-source", "stop-old", f"stop {state.source}'s core")
 
 
