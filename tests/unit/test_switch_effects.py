@@ -260,3 +260,8 @@ def test_every_other_end_is_an_error_that_carries_the_figures(
     assert isinstance(caught.value.result, SwitchResult)
     assert caught.value.result.outcome == outcome
     assert caught.value.next_command
+
+
+def test_a_command_that_does_not_end_is_ended_at_its_deadline(tmp_path: Path) -> None:
+    result = run_command(["sleep", "60"], tmp_path / "commands.log", 0.05)
+    assert (result.answer, result.said.split(",")[0]) == ("unknown", "sleep did not end within 0.05 s")
