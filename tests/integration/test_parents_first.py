@@ -14,8 +14,9 @@ from bmswitch.lab.embedded_kafka import EmbeddedKafka
 from bmswitch.lab.store import Store
 from bmswitch.model import topics
 from bmswitch.model.config import Kafka
+from bmswitch.model.record_types import ENTRY_CLASS
 from bmswitch.model.records import LogRecord, Operation, RecordKey, encode_key
-from bmswitch.replication.cures.parents_first import ENTRY_CLASS, ParentsFirst
+from bmswitch.replication.cures.parents_first import ParentsFirst
 from bmswitch.replication.state import CloneState, save_clone
 
 CRP, PRESYNC = topics.crp(IID), DOMAIN + topics.PRESYNC

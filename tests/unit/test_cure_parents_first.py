@@ -5,9 +5,10 @@ import pytest
 from tests.unit.restore_kit import DOMAIN, Kit
 
 from bmswitch.model import topics
+from bmswitch.model.record_types import ENTRY_CLASS
 from bmswitch.model.records import LogRecord, Operation, RecordKey, encode_key
 from bmswitch.replication.cures import parents_first
-from bmswitch.replication.cures.parents_first import ENTRY_CLASS, ParentsFirst
+from bmswitch.replication.cures.parents_first import ParentsFirst
 
 IID = "bluemind-644e1a44-332a-47af-815d-b5a806fa5ab0"
 CRP = topics.crp(IID)

@@ -13,13 +13,15 @@ from bmswitch.model import topics
 from bmswitch.model.config import Config
 from bmswitch.model.errors import ConfigError, RecordError
 from bmswitch.model.plan import Level
+from bmswitch.model.record_types import ROLE_CLASS
 from bmswitch.model.records import LogRecord, Operation, RecordKey, decode_key, encode_key
+from bmswitch.replication.chain import Chain
 from bmswitch.replication.cures import catalogue as catalogue_module
 from bmswitch.replication.cures.catalogue import CURES, catalogue
-from bmswitch.replication.cures.legacy_records import ROLE_CLASS, LegacyRecords
+from bmswitch.replication.cures.legacy_records import LegacyRecords
 from bmswitch.replication.cures.parents_first import ParentsFirst
 from bmswitch.workflows.config import load_config
-from bmswitch.workflows.cures import check_disabled, disabled_findings, listed, note_left, pipeline
+from bmswitch.workflows.cures import check_disabled, disabled_findings, listed, note, pipeline, record_types
 
 ROOT = Path(__file__).parents[2]
 BLUE = "bluemind-644e1a44-332a-47af-815d-b5a806fa5ab0"
@@ -89,9 +91,14 @@ def test_the_command_explains_and_lists(tmp_path: Path, capsys: pytest.CaptureFi
     assert "uidvalidity" in json.loads(capsys.readouterr().out)["error"]["evidence"]
     assert run(["cures", "list", *at, "--output", "json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["result"]) == len(CURES)
+    assert run(["cures", "types", *at, "--output", "json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["result"]["known"]) == 50
     cure = LegacyRecords()
     cure.left = 3
-    note_left(tmp_path, [cure])
+    chain = Chain([])
+    chain.unknown["holograms", "a.B"] = 2
+    note(tmp_path, [cure], chain)
+    assert record_types(config_without(folder=tmp_path)).unknown == {"holograms a.B": 2}
     seen = {one.cure.name: one for one in listed(config_without("uidvalidity", folder=tmp_path))}
     assert (seen["legacy_records"].left, seen["uidvalidity"].on, seen["legacy_records"].on) == (
         3,

@@ -99,6 +99,13 @@ WORLDS = [
     ("edge_apart", Level.unknown, source(core_error="connection refused", servers={})),
     ("bodies_in_bucket", Level.stop, source(sysconf={"archive_kind": "cyrus"})),
     ("bodies_in_bucket", Level.stop, source(sysconf={})),
+    ("version_proven", Level.stop, target(wanted_version="5.2")),
+    ("version_proven", Level.stop, source(wanted_version="4.9")),
+    (
+        "version_proven",
+        Level.stop,
+        replace(source(wanted_version="5.1"), target=replace(GOOD.target, wanted_version="5.0")),
+    ),
     ("bodies_in_bucket", Level.unknown, source(sysconf=None)),
     ("retention_long", Level.warn, source(sysconf={"sds_backup_rentention_days": "0"})),
     ("retention_long", Level.warn, source(sysconf={"sds_backup_rentention_days": "13"})),
@@ -139,6 +146,7 @@ WORLDS = [
     ("caught_up", Level.stop, gate(status=replace(STATUS, phase="copying"))),
     ("lag", Level.unknown, gate(status=None)),
     ("lag", Level.stop, gate(status=replace(STATUS, lag_seconds=2.5))),
+    ("types_known", Level.warn, gate(unknown_types={"holograms a.B": 3})),
     ("quarantine", Level.unknown, gate(status=None)),
     ("quarantine", Level.stop, gate(parked=[ParkedFacts(1, "why", "parked")])),
     ("quarantine", Level.unknown, gate(status=replace(STATUS, quarantined=1))),
@@ -293,6 +301,7 @@ def test_guards_speak_of_real_colours_in_both_directions() -> None:
         target=replace(GOOD.target, colour="blue", kafka_error="y"),
         nodes=[NodeFacts("edge-1", "green", 0)],
     )
+    assert BY_NAME["version_proven"](back).level is Level.passed
     assert BY_NAME["source_serves"](back).cause == "green's core can not be read"
     assert BY_NAME["logs_readable"](back).cause == "blue's Kafka can not be read"
     assert BY_NAME["proxies_on_source"](back).cause == "1 node(s) on green, nothing held"

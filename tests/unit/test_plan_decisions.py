@@ -13,7 +13,7 @@ from bmswitch.model.guards import GUARDS, ask, refusals
 from bmswitch.model.guards.skipping import NEVER
 from bmswitch.model.plan import Finding, Level, Plan, approved
 from bmswitch.workflows.plan import keep_previous, load_plan, refuse_stops, save_plan
-from bmswitch.workflows.plan_decide import add_skips, approve, askable, skips_of
+from bmswitch.workflows.plan_decide import add_skips, approve, askable, skips_of, unproven_version_allowed
 from bmswitch.workflows.plan_parts import config_parts, part_changes
 
 STOP = Finding(guard="clocks_agree", level=Level.stop, cause="clocks disagree")
@@ -155,3 +155,10 @@ def test_the_plan_before_is_kept(path: Path) -> None:
     assert kept.name == "plan.previous.json"
     assert msgspec.json.decode(kept.read_bytes(), type=Plan) == PLAN
     assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_unproven_version_is_allowed_by_name() -> None:
+    (given,) = unproven_version_allowed("Ada")
+    assert (given.guard, given.who, given.reason) == ("version_proven", "Ada", "--allow-unproven-version")
+    (own,) = unproven_version_allowed("")
+    assert own.who

@@ -12,7 +12,8 @@ from bmswitch.cli.render import Output, count, emit, sentence, table
 
 if TYPE_CHECKING:
     from bmswitch.model.config import Config
-    from bmswitch.workflows.cures import Listed
+    from bmswitch.model.record_types import RecordType
+    from bmswitch.workflows.cures import Listed, Types
 
 _DEFAULT = Path("bmswitch.yaml")
 
@@ -41,6 +42,14 @@ def explain(
     emit("cures", explained(_configuration(config), name), _explain, output)
 
 
+@app.command()
+def types(config: ConfigFile = _DEFAULT, output: OutputOption = Output.human) -> None:
+    """Every record type that bmswitch knows, and those that the last copy met and did not know."""
+    from bmswitch.workflows.cures import record_types  # noqa: PLC0415 -- the same
+
+    emit("cures", record_types(_configuration(config)), _types, output)
+
+
 def _configuration(path: Path) -> "Config | None":
     """The file that was named; None when none was and there is none: the cures can be read without."""
     from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- help stays fast
@@ -53,6 +62,21 @@ def _list(screen: Console, listed: "list[Listed]") -> None:
     for one in listed:
         shown.add_row(one.cure.name, _state(one), Text(one.cure.prevents))
     screen.print(shown)
+
+
+def _types(screen: Console, found: "Types") -> None:
+    shown = table("type", "value class", "in", "is")
+    for one in found.known:
+        shown.add_row(one.type, Text(one.value_class.rpartition(".")[2]), one.where, _is(one))
+    screen.print(shown)
+    for name, records in found.unknown.items():
+        sentence(screen, f"{count(records)} records were copied as they are", lead=f"unknown: {name}: ")
+
+
+def _is(one: "RecordType") -> str:
+    if one.legacy:
+        return f"legacy, until {one.legacy}"
+    return "restored" if one.restored else "not restored"
 
 
 def _explain(screen: Console, one: "Listed") -> None:

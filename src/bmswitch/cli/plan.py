@@ -43,6 +43,12 @@ def plan(
         typer.Option("--skip", help="Go on whatever this guard says; with --reason and --who."),
     ] = None,
     reason: Annotated[list[str] | None, typer.Option("--reason", help="Why; once for each --skip.")] = None,
+    allow_unproven_version: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unproven-version", help="Cross versions that no test covers; stands in the plan."
+        ),
+    ] = False,
     who: WhoOption = "",
     output: DocumentOption = Document.human,
 ) -> None:
@@ -53,7 +59,7 @@ def plan(
     from bmswitch.workflows.config import load_config  # noqa: PLC0415 -- help stays fast
     from bmswitch.workflows.legs import working_leg  # noqa: PLC0415 -- the same
     from bmswitch.workflows.plan import ask_only, default_plan_path, keep_previous, make_plan, save_plan  # noqa: PLC0415 -- the same
-    from bmswitch.workflows.plan_decide import askable, skips_of  # noqa: PLC0415 -- the same
+    from bmswitch.workflows.plan_decide import askable, skips_of, unproven_version_allowed  # noqa: PLC0415 -- the same
 
     leg = working_leg(load_config(config))
     if only:
@@ -63,6 +69,8 @@ def plan(
         )
         return
     skips = skips_of(skip or [], reason or [], who) if skip or reason else []
+    if allow_unproven_version:
+        skips += unproven_version_allowed(who)
     made = make_plan(leg.config, back=leg.back, skips=skips)
     path = plan or default_plan_path(leg.config)
     previous = keep_previous(path)

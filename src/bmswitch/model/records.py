@@ -41,6 +41,10 @@ class RecordKey(msgspec.Struct, frozen=True, rename="camel"):
     operation: Operation
 
 
+class LegacyKey(RecordKey, frozen=True):
+    """A key as it was written until February 2022: boolean `created` instead of `operation` (change-log.md 5.7)."""
+
+
 class LogRecord(msgspec.Struct, frozen=True):
     """One record on its way from a source through the cures to a sink. `value` None is a Kafka tombstone."""
 
@@ -102,7 +106,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def decode_key(key: bytes) -> RecordKey:
-    """The key's fields. A legacy boolean `created` reads as CREATE or UPDATE. Raises RecordError."""
+    """The key's fields. A legacy boolean `created` reads as CREATE or UPDATE, as a LegacyKey. Raises RecordError."""
     try:
         return _keys.decode(key)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -114,12 +118,12 @@ def _decode_old_key(key: bytes) -> RecordKey:
         raw = _old_keys.decode(key)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RecordError("a record key is not understood", evidence=str(error)) from error
-    operation = raw.operation
-    if operation is None:
-        if raw.created is None:
-            raise RecordError("a record key has neither `operation` nor `created`")
-        operation = Operation.CREATE if raw.created else Operation.UPDATE
-    return RecordKey(raw.type, raw.owner, raw.uid, raw.id, raw.value_class, operation)
+    if raw.operation is not None:
+        return RecordKey(raw.type, raw.owner, raw.uid, raw.id, raw.value_class, raw.operation)
+    if raw.created is None:
+        raise RecordError("a record key has neither `operation` nor `created`")
+    operation = Operation.CREATE if raw.created else Operation.UPDATE
+    return LegacyKey(raw.type, raw.owner, raw.uid, raw.id, raw.value_class, operation)
 
 
 def encode_key(key: RecordKey) -> bytes:

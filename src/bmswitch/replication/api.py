@@ -58,7 +58,8 @@ class Sink(Protocol):
 class Cure(Protocol):
     """A pure function record -> records that prevents one documented harm.
 
-    It is called only for records of the topic kinds and key types that it names; `types` None means every type.
+    It is called only for records of the topic kinds and key types that it names; `types` None means every type. With an
+    attribute `old_keys` it also gets, before all others, records of any type whose key is a LegacyKey.
     """
 
     @property

@@ -156,7 +156,7 @@ class Mirror:
             size += len(record.key) + len(record.value or b"")
             try:
                 key = understand(record)
-                cured = chain(record, key.type)
+                cured = chain(record, key)
             except RecordError as error:
                 self._quarantine.park(record, f"{error.cause}: {error.evidence}")
                 continue

@@ -9,7 +9,9 @@ import msgspec
 from bmswitch.model.config import Config
 from bmswitch.model.errors import ConfigError, JournalError
 from bmswitch.model.plan import Finding, Level
+from bmswitch.model.record_types import RECORD_TYPES, RecordType
 from bmswitch.replication.api import Cure
+from bmswitch.replication.chain import Chain
 from bmswitch.replication.cures.catalogue import About, catalogue
 from bmswitch.replication.cures.crp_dir_entries import CrpDirEntries
 from bmswitch.replication.cures.installation_id import InstallationId
@@ -18,7 +20,7 @@ from bmswitch.replication.cures.parents_first import ParentsFirst
 from bmswitch.replication.cures.server_addresses import ServerAddresses
 from bmswitch.replication.cures.uidvalidity import UidValidity
 
-_LEFT = "cures.json"
+_NOTED = "cures.json"
 
 
 def check_disabled(names: Sequence[str], where: str = "") -> None:
@@ -89,7 +91,7 @@ def listed(config: Config | None) -> list[Listed]:
     """
     if config is None:
         return [Listed(cure, on=True, left=0) for cure in catalogue()]
-    off, left = config.replication.disabled_cures, _read_left(Path(config.run_dir))
+    off, left = config.replication.disabled_cures, noted(Path(config.run_dir)).left
     return [Listed(cure, cure.name not in off, left.get(cure.name, 0)) for cure in catalogue()]
 
 
@@ -106,21 +108,42 @@ def explained(config: Config | None, name: str) -> Listed:
     return found[name]
 
 
-def note_left(run_dir: Path, cures: Sequence[Cure]) -> None:
-    """Keeps how many records each cure passed although it was not certain about them, for `bmswitch cures list`."""
+class Noted(msgspec.Struct, frozen=True):
+    """What a mirror passed as it is: per cure the records it was not certain about, per `type class` those nobody knows."""
+
+    left: dict[str, int] = {}
+    unknown: dict[str, int] = {}
+
+
+def note(run_dir: Path, cures: Sequence[Cure], chain: Chain) -> None:
+    """Keeps what was passed as it is, for `bmswitch cures` and the guard `types_known`."""
     left = {
         cure.__module__.rpartition(".")[2]: cure.left
         for cure in cures
         if isinstance(cure, LegacyRecords | ParentsFirst)
     }
+    unknown = {f"{pair[0]} {pair[1] or '-'}": count for pair, count in list(chain.unknown.items())}
     try:
-        (run_dir / _LEFT).write_bytes(msgspec.json.encode(left) + b"\n")
+        (run_dir / _NOTED).write_bytes(msgspec.json.encode(Noted(left, unknown)) + b"\n")
     except OSError as error:
-        raise JournalError(f"{run_dir / _LEFT} can not be written", evidence=str(error)) from error
+        raise JournalError(f"{run_dir / _NOTED} can not be written", evidence=str(error)) from error
 
 
-def _read_left(run_dir: Path) -> dict[str, int]:
+def noted(run_dir: Path) -> Noted:
+    """What the run folder's last mirror has noted; nothing without one."""
     try:
-        return msgspec.json.decode((run_dir / _LEFT).read_bytes(), type=dict[str, int])
+        return msgspec.json.decode((run_dir / _NOTED).read_bytes(), type=Noted)
     except (OSError, msgspec.MsgspecError):
-        return {}
+        return Noted()
+
+
+class Types(msgspec.Struct, frozen=True):
+    """The record types that are known, and per `type class` the records of others in the last copy."""
+
+    known: tuple[RecordType, ...]
+    unknown: dict[str, int]
+
+
+def record_types(config: Config | None) -> Types:
+    """For `bmswitch cures types`. Without a configuration nothing was copied."""
+    return Types(RECORD_TYPES, noted(Path(config.run_dir)).unknown if config else {})

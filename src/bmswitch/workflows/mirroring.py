@@ -27,7 +27,7 @@ from bmswitch.replication.runner import MirrorThread
 from bmswitch.replication.sink import KafkaSink
 from bmswitch.replication.source import KafkaSource
 from bmswitch.replication.valve import Valve
-from bmswitch.workflows.cures import note_left, pipeline
+from bmswitch.workflows.cures import note, pipeline
 from bmswitch.workflows.first_pass import folded_first_pass
 from bmswitch.workflows.promotion import Promotion, refuse_other_writers
 
@@ -63,6 +63,7 @@ class Mirroring:
         route = _wanted(config, preflight.route(self._blue, self._green, self._blue_id, self._green_id))
         derived = topics.crp(self._green_id) if since else route.derived_crp
         self._cures = pipeline(config, self._blue_id, self._green_id, derived)
+        self._chain = Chain(self._cures)
         orphans = topics.orphans(self._blue_id)
         preflight.refuse_unmapped_servers(
             config.source.kafka, orphans, route.sources[orphans], config.servers
@@ -104,7 +105,7 @@ class Mirroring:
             source.close()
             raise
         read = self._fold or source
-        mirror = Mirror(read, sink, Chain(self._cures), quarantine, source.start, may_write=may_write)
+        mirror = Mirror(read, sink, self._chain, quarantine, source.start, may_write=may_write)
         thread = MirrorThread(read, mirror, self.valve)
         self._watch = LagWatch(
             lambda: thread.progress,
@@ -184,7 +185,7 @@ class Mirroring:
 
     def follow_new_topics(self) -> None:
         """A domain that was created meanwhile gets its topic on green and is mirrored too."""
-        note_left(self._run_dir, self._cures)
+        note(self._run_dir, self._cures, self._chain)
         try:
             sources = self._blue.cluster().of(self._blue_id)
         except UnreachableError:
@@ -229,7 +230,7 @@ class Mirroring:
             self._thread.stop()
         finally:
             self._watch.stop()
-        note_left(self._run_dir, self._cures)
+        note(self._run_dir, self._cures, self._chain)
         self._thread.check()
 
 

@@ -1,6 +1,7 @@
 """What people decide about a plan: skip a guard, approve it. Written into the file as it is, so that its id and its proof stay."""
 
 import difflib
+import getpass
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +80,11 @@ def skips_of(names: Sequence[str], reasons: Sequence[str], who: str) -> list[Ski
         Skip(guard=name, reason=reason.strip(), who=who.strip(), at=at)
         for name, reason in zip(names, reasons, strict=True)
     ]
+
+
+def unproven_version_allowed(who: str) -> list[Skip]:
+    """The skip that `--allow-unproven-version` stands for, in the name of who is logged in when none is given."""
+    return skips_of(["version_proven"], ["--allow-unproven-version"], who or getpass.getuser())
 
 
 def add_skips(config: Config, path: Path | None, skips: list[Skip]) -> Plan:

@@ -113,7 +113,7 @@ class _Again:
     def _cured(self, record: LogRecord) -> list[LogRecord]:
         """What goes on instead of the record. Raises RecordError when it is not understood."""
         key = understand(record)
-        cured = self._chain(record, key.type)
+        cured = self._chain(record, key)
         out = [record] if cured is None else cured
         for one in out[:1]:
             _item(one)

@@ -194,7 +194,7 @@ MISSING: tuple[Bug, ...] = (
         ("14a9255b7", "4080dd62f"),
         "A mailbox's copy id was the same on both sides; the default view existed already",
         "checked",
-        "Guard `versions_as_told`; guard `proof` compares views",
+        "Guard `version_proven`: only a green that has the mends is covered; guard `proof` compares views",
     ),
     Bug(
         44,

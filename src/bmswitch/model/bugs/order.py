@@ -50,7 +50,7 @@ ORDER: tuple[Bug, ...] = (
         ("b9961250f",),
         "Metadata with only one of its two halves broke the replay",
         "checked",
-        "Guard `versions_as_told`: only green of a version with the mend is planned for",
+        "Guard `version_proven`: only a green that has the mend is covered",
     ),
     Bug(
         8,

@@ -57,6 +57,8 @@ from bmswitch.model.guards.source_serves import source_serves
 from bmswitch.model.guards.target_is_a_clone import target_is_a_clone
 from bmswitch.model.guards.target_is_free import target_is_free
 from bmswitch.model.guards.two_sites import two_sites
+from bmswitch.model.guards.types_known import types_known
+from bmswitch.model.guards.version_proven import version_proven
 from bmswitch.model.guards.versions_as_told import versions_as_told
 
 GUARDS: tuple[Guard, ...] = (
@@ -65,6 +67,7 @@ GUARDS: tuple[Guard, ...] = (
     target_is_free,
     target_is_a_clone,
     versions_as_told,
+    version_proven,
     schema_upgraded,
     ids_well_formed,
     same_installation_id,
@@ -110,6 +113,7 @@ GUARDS: tuple[Guard, ...] = (
     lag,
     clone_readers_stable,
     quarantine,
+    types_known,
     orphans,
     proof,
     fresh_bodies_there,

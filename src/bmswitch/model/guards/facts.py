@@ -188,7 +188,8 @@ class SwitchFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     `orphans` are changes that a clone reads only once; `frontend_faults` what a client would see go wrong now. `keys` are
     those that are configured; `dry`: nothing may be written, so they were not tried. `fresh_bodies` are those that the newest
-    records of the log name, `fresh_missing` the ones that the bucket does not have.
+    records of the log name, `fresh_missing` the ones that the bucket does not have. `unknown_types` counts the copied records of each
+    type (`type class`) that bmswitch does not know.
     """
 
     plan_id: str
@@ -201,6 +202,7 @@ class SwitchFacts(msgspec.Struct, frozen=True, kw_only=True):
     orphans_error: str = ""
     parked: list[ParkedFacts] = []
     parked_error: str = ""
+    unknown_types: dict[str, int] = {}
     keys: list[KeyFacts] = []
     dry: bool = False
     fresh_bodies: int = 0

@@ -1,7 +1,7 @@
 """Prevents that settings and roles written by BlueMind of 2021 and early 2022 are missing on green.
 
 No restorer knows the type `roles` (renamed to `role` in March 2022) nor settings as a plain Java map (change-log.md 5.7): the
-clone drops them. Their payloads are known, so they are written in today's form. A key of these types that still has the
+clone drops them. Their payloads are known, so they are written in today's form. A key of any type that still has the
 boolean `created` gets the `operation` that stands for it. What is not certain passes as it is and is counted in `left`.
 """
 
@@ -11,15 +11,23 @@ from typing import Any
 import msgspec
 
 from bmswitch.model.errors import RecordError
-from bmswitch.model.records import LogRecord, Operation, RecordKey, decode_item_uid, decode_key, encode_key
+from bmswitch.model.record_types import DOMAIN_SETTINGS_CLASS, ROLE_CLASS, USER_SETTINGS_CLASS
+from bmswitch.model.records import (
+    LegacyKey,
+    LogRecord,
+    Operation,
+    RecordKey,
+    decode_item_uid,
+    decode_key,
+    encode_key,
+)
 from bmswitch.model.topics import TopicKind
 
-ROLE_CLASS = "net.bluemind.core.backup.continuous.dto.DirEntryRole"
 _MAPS = frozenset({"java.util.HashMap", "java.util.LinkedHashMap"})
 _SETTINGS: dict[str, tuple[str, Callable[[str, msgspec.Raw], dict[str, Any]]]] = {
-    "dir": ("net.bluemind.user.api.UserSettings", lambda _uid, settings: {"values": settings}),
+    "dir": (USER_SETTINGS_CLASS, lambda _uid, settings: {"values": settings}),
     "domains": (
-        "net.bluemind.domain.api.DomainSettings",
+        DOMAIN_SETTINGS_CLASS,
         lambda uid, settings: {"domainUid": uid, "settings": settings},
     ),
 }
@@ -32,6 +40,7 @@ class LegacyRecords:
 
     kinds = frozenset({TopicKind.DOMAIN, TopicKind.PRESYNC, TopicKind.ORPHANS})
     types = frozenset({"dir", "domains", "roles"})
+    old_keys = True  # and records of any type whose key is a LegacyKey
     when = "always"
     without = (
         "settings and roles last changed before March 2022 are not on green: the clone drops their records"
@@ -45,8 +54,7 @@ class LegacyRecords:
         if record.value is None:
             return [record]
         key = decode_key(record.key)
-        old_key = b'"operation":' not in record.key
-        if not old_key and key.type != "roles" and key.value_class not in _MAPS:
+        if not isinstance(key, LegacyKey) and key.type != "roles" and key.value_class not in _MAPS:
             return [record]
         if key.operation is Operation.DELETE:
             return [record]

@@ -12,29 +12,16 @@ from collections.abc import Iterable
 import msgspec
 
 from bmswitch.model import topics
+from bmswitch.model.record_types import ENTRY_CLASS, DirEntryAndValue
 from bmswitch.model.records import LogRecord, Operation, decode_item_uid, decode_key
 from bmswitch.model.topics import TopicKind
 
-ENTRY_CLASS = "net.bluemind.directory.service.DirEntryAndValue"
 LIMIT = 100_000
 _MARK = b"ORG_UNIT"
 
 
-class _Entry(msgspec.Struct):
-    kind: str = ""
-
-
-class _Unit(msgspec.Struct, rename="camel"):
-    parent_uid: str | None = None
-
-
-class _Payload(msgspec.Struct):
-    entry: _Entry
-    value: _Unit | None = None
-
-
 class _Value(msgspec.Struct):
-    value: _Payload
+    value: DirEntryAndValue
 
 
 _values = msgspec.json.Decoder(_Value)

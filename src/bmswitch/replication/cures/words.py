@@ -22,10 +22,14 @@ replication:
 units to green's `__presync` topics, which the clone replays first. On a measured log (12 org units, 8 parents in another
 partition than their child) the stand-in's clone gave some of them other ids without it, and none with it.
 
-`legacy_records` looks at the types `dir`, `domains` and `roles` only. A boolean `created` in keys of other types passes as it
-is: to look at every record would cost the mirror a good part of its speed (2.5 µs a record in the chain, where most take 1.7), and
-it is not known whether the clone minds. What it is not certain about (payloads of another shape, `created` keys of values without payload) passes too and is counted in
-`cures list`. So do memberships in `<domain>_membership` and containers in `<owner>_containers_meta`, uncounted.
+A key of any type with the boolean `created` of before 2022 is written with its `operation`. What `legacy_records` is not certain about
+(payloads of another shape, such keys without payload) passes as it is and is counted in `cures explain`. A record of a type that is not
+among the 43 of today and the 7 of before (`bmswitch cures types`) passes as it is too: it is counted and named there, and the guard `types_known` warns of it.
+
+## Versions
+
+Which versions the cures cover is a table (`src/bmswitch/model/crossings.py`). The guard `version_proven` refuses every other
+crossing and says what nobody has tried of it; `bmswitch plan --allow-unproven-version` goes on, and that stands in the plan with your name.
 
 ## What can not be cured in the stream
 

@@ -11,6 +11,7 @@ from bmswitch.model.plan import Plan
 from bmswitch.replication.quarantine import FILE as QUARANTINE
 from bmswitch.replication.quarantine import Entry, entries
 from bmswitch.replication.state import read_status
+from bmswitch.workflows.cures import noted
 from bmswitch.workflows.facts.attempt import attempt, quietly
 from bmswitch.workflows.facts.fresh import fresh_bodies
 from bmswitch.workflows.facts.keys import key_facts
@@ -41,6 +42,7 @@ def switch_facts(
         orphans_error=orphans_error,
         parked=parked,
         parked_error=parked_error,
+        unknown_types=noted(run_dir).unknown,
         keys=keys.result() if keys else [],
         dry=dry,
         fresh_bodies=fresh.result()[0][0],

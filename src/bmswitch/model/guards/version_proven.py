@@ -1,0 +1,22 @@
+"""Prevents a crossing of versions that the cures were never tried for (C 44, clone-and-api.md 6): nothing in BlueMind checks it."""
+
+from bmswitch.model.crossings import CROSSINGS, crossing, unproven
+from bmswitch.model.guards.answers import passed, stop
+from bmswitch.model.guards.facts import Facts
+from bmswitch.model.guards.guard import guard
+from bmswitch.model.plan import Finding
+
+
+@guard(44)
+def version_proven(facts: Facts) -> Finding:
+    """The cures cover the crossing from the source's version to the target's; another one needs `--allow-unproven-version`."""
+    source, target = facts.source.wanted_version, facts.target.wanted_version
+    found = crossing(source, target, back=facts.back)
+    if found is not None:
+        return passed(f"from {source} to {target} is covered", f"tried on {found.tried}")
+    covered = ", ".join(f"{one.source} to {one.target}" for one in CROSSINGS)
+    return stop(
+        f"from {source} to {target} is not covered by the cures",
+        f"not proven: {'; '.join(unproven(source, target))}. Covered: {covered}",
+        "try it on a copy first; then bmswitch plan --allow-unproven-version",
+    )
