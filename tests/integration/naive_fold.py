@@ -50,7 +50,7 @@ def _apply(folded: Folded, key: dict[str, Any], value: dict[str, Any] | None) ->
         return
     kind, container, uid = key["type"], key["uid"], value["uid"]
     folded.owners[container] = key["owner"]
-    if key["operation"] == "DELETE":
+    if key.get("operation") == "DELETE":
         for name in [name for name in folded.live if name.split(":")[0] == kind]:
             folded.live[name].get(container, {}).pop(uid, None)
         folded.gone.add((kind, container, uid))

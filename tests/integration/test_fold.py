@@ -28,6 +28,8 @@ from bmswitch.kafka.consumer import read_whole
 from bmswitch.kafka.topics import Topics
 from bmswitch.lab.embedded_kafka import EmbeddedKafka
 from bmswitch.lab.loadlog import load_log
+from bmswitch.lab.makelog.story import Story
+from bmswitch.lab.makelog.write import to_folder
 from bmswitch.lab.restore.bootstrap import bootstrap
 from bmswitch.lab.store import Store
 from bmswitch.model import topics
@@ -91,6 +93,13 @@ def values(folder: Path) -> dict[tuple[str, str, str], object]:
                 found[kind, container, uid] = record["value"]
     found["installation:Server", IID, "bm-master"]["value"]["ip"] = "green's"
     return found
+
+
+def modern(folder: Path) -> dict[tuple[str, str, str], object]:
+    """Without what a cure brings up to date."""
+    return {
+        key: value for key, value in values(folder).items() if key[0] not in {"dir:HashMap", "role", "roles"}
+    }
 
 
 @real_log
@@ -171,3 +180,22 @@ def test_nothing_is_lost_when_a_folded_pass_is_killed_while_blue_goes_on(
     copied = list(read_whole(Kafka(bootstrap=green.kafka.bootstrap), DOMAIN_TOPIC, 64))
     assert last_writes(copied) == last_writes(records)
     assert [p.name for p in tmp_path.iterdir() if "tmp" in p.name] == []
+
+
+def test_a_made_log_folded_restores_to_the_same_as_unfolded(
+    embedded_kafka: EmbeddedKafka, green: Lab, tmp_path: Path
+) -> None:
+    """Updates, deletions, bursts, old shapes: green's folded log and blue's whole one make the same installation."""
+    story = Story(12, 6000, seed=3, domain=DOMAIN, installation=IID, sizes="live")
+    to_folder(story, IID, DOMAIN, tmp_path / "made", lambda _: None)
+    load_log(tmp_path / "made", IID, embedded_kafka.bootstrap, create(embedded_kafka))
+    for topic in TOPICS:
+        green.kafka.create_topic(topic, 64)
+    green.kafka.create_topic(topics.crp(IID), 8)
+    counted = folded(embedded_kafka.bootstrap, green.kafka.bootstrap, tmp_path / "run")
+    assert counted.kept < counted.read * 0.7
+    assert modern(as_dump(green.kafka.bootstrap, tmp_path / "copied")) == modern(tmp_path / "made")
+    whole, less = Store(":memory:"), Store(":memory:")
+    bootstrap(Lab(embedded_kafka, tmp_path / "blue").site, whole)
+    bootstrap(green.site, less)
+    assert differences(held(less), held(whole)) == []

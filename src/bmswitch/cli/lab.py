@@ -89,6 +89,36 @@ def load_log(
     emit("lab", faults.load_log(_layout(directory), folder), _show_done, output)
 
 
+@app.command("make-log")
+def make_log(
+    *,
+    users: Annotated[int, typer.Option(min=1, help="People.")] = 100,
+    records: Annotated[str, typer.Option(help="Records of the whole log, such as 500k or 20M.")] = "100k",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same log.")] = 1,
+    sizes: Annotated[
+        Literal["live", "export"],
+        typer.Option(help="Mails as in a live log, or as in one that began with an export."),
+    ] = "live",
+    domain: Annotated[str, typer.Option(help="The mail domain.")] = "made.lan",
+    to: Annotated[Path, typer.Option(help="A folder as load-log reads it.")] = Path("made-log"),
+    kafka: Annotated[str, typer.Option(help="host:port of a Kafka to fill instead of a folder.")] = "",
+    output: OutputOption = Output.human,
+) -> None:
+    """Make up a change log of production size, with the type mix and the sizes of real ones."""
+    from bmswitch.cli import lab_make_log  # noqa: PLC0415 -- help stays fast
+
+    lab_make_log.run(
+        users=users,
+        records=lab_make_log.number(records),
+        seed=seed,
+        sizes=sizes,
+        domain=domain,
+        to=to,
+        kafka=kafka,
+        output=output,
+    )
+
+
 @app.command()
 def traffic(
     *,
