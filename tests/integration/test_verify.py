@@ -9,6 +9,7 @@ from tests.integration.verify_core import Installation, item, small_installation
 from tests.integration.verify_kit import Bucket, D, FakeLog, prove
 
 from bmswitch.model.errors import AccessError, DifferentError, UnknownError, UnreachableError
+from bmswitch.parity.passwords import Passwords
 from bmswitch.workflows.proof_files import load_proof, refusal, save
 
 
@@ -127,6 +128,26 @@ MUTANTS: dict[str, tuple[Callable[[Installation], None], str, str]] = {
         "mail filter",
     ),
     "identity": (change_side(f"/api/users/{D}/u1/identity", []), "side", "identities"),
+    "signature": (
+        change_side(f"/api/users/{D}/u1/identity/default", {"email": f"u1@{D}", "signature": "<i>"}),
+        "side",
+        "identities",
+    ),
+    "domain's alias": (
+        change_side(f"/api/domains/{D}", item(D, 3, {"name": D, "aliases": ["b.test"]})),
+        "side",
+        "domain",
+    ),
+    "server's roles": (
+        change_side("/api/servers/default/_complete", [item("s1", 4, {"ip": "10.0.0.2", "tags": []})]),
+        "side",
+        "server roles",
+    ),
+    "server's assignment": (
+        change_side(f"/api/servers/default/{D}/assignments", []),
+        "side",
+        "server assignments",
+    ),
     "domain settings": (
         change_side(f"/api/domains/{D}/_settings", {"lang": "de"}),
         "side",
@@ -229,6 +250,9 @@ HARMLESS: dict[str, Callable[[Installation], None]] = {
     "last synchronisation": change_item("device:u1", "d1", "value", "lastSync", to=900),
     "id of web data": change_item("webappdata:u1", "w1", "internalId", to=900),
     "rule id": change_side(f"/api/mailboxes/{D}/u1/_filter", {"rules": [{"id": 7, "name": "r"}]}),
+    "server's address": change_side(
+        "/api/servers/default/_complete", [item("s1", 9, {"ip": "10.0.0.2", "tags": ["mail/imap"]})]
+    ),
     "nulls": change_item("tags_u1", "red", "value", to={"label": "red", "color": None}),
     "container id": lambda held: held.containers["notes:default_u1"].update(internalId=99),
 }
@@ -329,6 +353,26 @@ def test_bodies_that_are_missing_or_damaged_are_found() -> None:
         (guids[0], "body missing in the bucket"),
         (guids[1], "body damaged in the bucket"),
     }
+
+
+@pytest.mark.parametrize(
+    ("blue_says", "green_says", "verdict", "words"),
+    [
+        ("PASSWORD", "PASSWORD", "equal", "passwords of all but probe@lab.test"),
+        ("PASSWORD", "NONE", "different", "passwords of all but probe@lab.test"),
+        ("NONE", "NONE", "equal", "the source itself refuses"),
+    ],
+)
+def test_the_canarys_password_is_tried_on_both_sides(
+    blue_says: str, green_says: str, verdict: str, words: str
+) -> None:
+    held = small_installation(1)
+    passwords = Passwords(f"probe@{D}", lambda: blue_says, lambda: green_says)
+    with two_cores(held, held.clone()) as (blue, green):
+        outcome = prove(blue, green, passwords=passwords)
+    assert outcome.proof.verdict == verdict
+    assert any(words in what for what in outcome.proof.not_proved)
+    assert [one.cause is not None for one in outcome.differences] == [True] * (verdict == "different")
 
 
 def test_a_side_that_refuses_our_key_is_an_error_without_the_token() -> None:

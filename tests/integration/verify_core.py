@@ -266,6 +266,9 @@ def small_installation(users: int = 3) -> Installation:
     held.side[f"/api/groups/{domain}/g1/roles"] = ["hasMail"]
     held.side[f"/api/domains/{domain}/_settings"] = {"lang": "fr"}
     held.side[f"/api/domains/{domain}/roles"] = []
+    held.side[f"/api/domains/{domain}"] = item(domain, 3, {"name": domain, "aliases": ["a.test"]})
+    held.side["/api/servers/default/_complete"] = [item("s1", 4, {"ip": "10.0.0.1", "tags": ["mail/imap"]})]
+    held.side[f"/api/servers/default/{domain}/assignments"] = [{"serverUid": "s1", "tag": "mail/imap"}]
     held.side[f"/api/mailboxes/{domain}/_filter"] = {"rules": []}
     return held
 
@@ -299,6 +302,10 @@ def _user(held: Installation, domain: str, uid: str, numbers: Iterator[int]) -> 
         "forwarding": None,
     }
     held.side[f"/api/users/{domain}/{uid}/identity"] = [{"id": "default", "email": f"{uid}@{domain}"}]
+    held.side[f"/api/users/{domain}/{uid}/identity/default"] = {
+        "email": f"{uid}@{domain}",
+        "signature": "<b>",
+    }
 
     def fill(container: str, kind: str, values: dict[str, Json]) -> None:
         stored = _container(held, domain, uid, container, kind)

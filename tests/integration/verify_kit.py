@@ -10,6 +10,7 @@ from bmswitch.bluemind.client import Core
 from bmswitch.kafka.consumer import Batch
 from bmswitch.model.records import LogRecord, Operation, RecordKey, encode_key
 from bmswitch.parity.bodies import Bodies
+from bmswitch.parity.passwords import Passwords
 from bmswitch.workflows.barrier import ensure_barrier, run_barrier
 from bmswitch.workflows.proof_files import Outcome
 from bmswitch.workflows.verify import Options, Pieces, prove_sites
@@ -75,6 +76,7 @@ def prove(
         bodies=Bodies(bucket or Bucket(), sample=changes.pop("bodies", 50)),
         log=(lambda _: log) if log else None,
         kept=changes.pop("kept", None),
+        passwords=changes.pop("passwords", Passwords()),
     )
     try:
         return prove_sites(pieces, "plan-1", Options(**changes), lambda _: None)

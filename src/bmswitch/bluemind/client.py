@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -176,6 +177,11 @@ class Core:
                 evidence=f"status {answer.status} {self._http.redact(answer.message or '')}".strip(),
             )
         return answer.auth_key
+
+    def validate(self, login: str, password: str) -> str:
+        """`PASSWORD` when it is the account's, else `NONE`, ...; opens no session, answers on a clone too (clone-and-api.md 5.2)."""
+        where = f"/api/auth/validate?{urlencode({'login': login, 'origin': 'bmswitch'})}"
+        return self._http.read(where, password, str)
 
     def ensure_probes(self, domain: str, uids: Sequence[str]) -> int:
         """Creates the hidden external users of the barrier that are not there yet; how many were created."""

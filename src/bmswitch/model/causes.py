@@ -51,6 +51,10 @@ def _logged(where: str, *operations: str) -> Callable[[Difference, Log], bool]:
 
 CAUSES: tuple[Cause, ...] = (
     Cause(
+        _what("passwords"),
+        "a changed password writes no record, and a user's UPDATE keeps the target's own (clone-and-api.md 3.7)",
+    ),
+    Cause(
         lambda found, _log: found.what == "body missing in the bucket",
         "purged by one side's timer while the other still names it (traffic-and-objects.md B6)",
     ),

@@ -15,14 +15,16 @@ from bmswitch.model.records import LogRecord, decode_key
 from bmswitch.model.topics import TopicKind, parse
 from bmswitch.parity.bodies import DAMAGED, MISSING
 from bmswitch.parity.mends import mend_of
+from bmswitch.parity.passwords import PASSWORDS
 from bmswitch.parity.sides import COUNT, ENTRIES
+from bmswitch.parity.tables import DOMAIN
 from bmswitch.parity.touched import Touched
 
 Spot = tuple[Place, str]
 
 _BY_MEMBER = frozenset({"members", "organisation administrators"})
 """Side data of an entry whose records belong to others: they can be in any partition."""
-_NOT_TOLD = frozenset({COUNT, "settings", "domain settings"})
+_NOT_TOLD = frozenset({COUNT, "settings", "domain settings", "server roles", "server assignments", DOMAIN})
 """Items of which a log without a record says nothing: a user's settings are read with the domain's, which are elsewhere."""
 
 
@@ -86,6 +88,6 @@ def _told(one: Difference, newest: Newest | None) -> Difference:
     if newest is None:
         return msgspec.structs.replace(one, cause=likely_cause(one))
     record = newest.records.get((place_of(one), one.item.split(" (again)")[0]))
-    silent = None if one.item in _NOT_TOLD or one.what in (MISSING, DAMAGED) else ""
+    silent = None if one.item in _NOT_TOLD or one.what in (MISSING, DAMAGED) or one.type == PASSWORDS else ""
     log = record.operation if record else silent
     return msgspec.structs.replace(one, record=record, cause=likely_cause(one, log))

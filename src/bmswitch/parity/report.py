@@ -52,7 +52,9 @@ def _by_dimension(found: Iterable[Difference]) -> tuple[Counter[str], Counter[st
     return unexplained, known
 
 
-def not_proved(sides: Sides, *, scope: str = "", bodies_named: int, bodies_opened: int) -> list[str]:
+def not_proved(
+    sides: Sides, *, scope: str = "", passwords: str = "", bodies_named: int, bodies_opened: int
+) -> list[str]:
     """What this proof did not read, by name."""
     found = [f"everything but {scope}"] if scope else []
     found += [f"items of {name} (no restorer, or not known to bmswitch)" for name in sorted(sides.skipped)]
@@ -68,4 +70,6 @@ def not_proved(sides: Sides, *, scope: str = "", bodies_named: int, bodies_opene
         found.append(
             f"content of {bodies_named - bodies_opened} of {bodies_named} bodies (presence was proved)"
         )
+    if passwords:
+        found.append(passwords)
     return found + list(NEVER_PROVED)

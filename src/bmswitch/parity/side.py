@@ -3,7 +3,7 @@
 from bmswitch.bluemind.bulk import ApiError, Bulk
 from bmswitch.model.digest import Json, normalise
 from bmswitch.parity.directory import Entry
-from bmswitch.parity.read import Reading, Wanted, fill
+from bmswitch.parity.read import Reading, Wanted, fill, objects, text
 from bmswitch.parity.tables import ADMINISTRATORS, SIDE
 
 
@@ -23,10 +23,22 @@ async def read_side(bulk: Bulk, domain: str, entry: Entry, wanted: Wanted, unrea
                 raise
             unread.add(name)
             continue
+        if side.each:
+            answer = await _each(bulk, fill(side.path, domain=domain, entry=entry.uid), side.each, answer)
         if name == ADMINISTRATORS:
             answer = await _unit_roles(bulk, domain, entry.uid, answer)
         found.add(name, (), normalise(answer, side.ignored, ordered=side.ordered), keep=wanted.keep)
     return found
+
+
+async def _each(bulk: Bulk, path: str, key: str, listed: Json) -> Json:
+    """Every element of a list as it is by itself, by its name: signatures are not in the list of identities (4.4)."""
+    whole: list[Json] = []
+    for item in objects(listed):
+        name = text(item, key)
+        found = await bulk.get(f"{path}/{fill('{name}', name=name)}")
+        whole.append({**(found if isinstance(found, dict) else {}), key: name})
+    return whole
 
 
 async def _unit_roles(bulk: Bulk, domain: str, unit: str, administrators: Json) -> Json:

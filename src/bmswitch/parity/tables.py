@@ -146,12 +146,16 @@ MAILBOX_KINDS = frozenset({"USER", "GROUP", "MAILSHARE", "RESOURCE"})
 
 @dataclass(frozen=True)
 class SideRead:
-    """One thing of an owner that is no item: where it is read and whether the order of its lists means something."""
+    """One thing of an owner that is no item: where it is read and whether the order of its lists means something.
+
+    `each` names the field by which every element of the list is read again by itself: the list shows only a part of it.
+    """
 
     path: str
     kinds: frozenset[str]
     ordered: bool = False
     ignored: frozenset[str] = frozenset()
+    each: str = ""
 
 
 def _of(*kinds: str) -> frozenset[str]:
@@ -159,6 +163,21 @@ def _of(*kinds: str) -> frozenset[str]:
 
 
 ADMINISTRATORS = "organisation administrators"
+DOMAIN = "domain"
+_IDENTITY_IGNORED = frozenset({"isDefault"})
+_ITEM_IGNORED = frozenset(
+    {
+        "internalId",
+        "version",
+        "displayName",
+        "externalId",
+        "createdBy",
+        "updatedBy",
+        "created",
+        "updated",
+        "flags",
+    }
+)
 
 SIDE: dict[str, SideRead] = {
     "roles": SideRead("/api/users/{domain}/{entry}/roles", _of("USER")),
@@ -177,16 +196,24 @@ SIDE: dict[str, SideRead] = {
         "/api/mailboxes/{domain}/_filter", _of("DOMAIN"), ordered=True, ignored=frozenset({"rules.id"})
     ),
     "identities": SideRead(
-        "/api/users/{domain}/{entry}/identity", _of("USER"), ignored=frozenset({"isDefault"})
+        "/api/users/{domain}/{entry}/identity", _of("USER"), ignored=_IDENTITY_IGNORED, each="id"
     ),
     "mailbox identities": SideRead(
-        "/api/mailboxes/{domain}/identity/{entry}", _of("USER", "MAILSHARE"), ignored=frozenset({"isDefault"})
+        "/api/mailboxes/{domain}/identity/{entry}",
+        _of("USER", "MAILSHARE"),
+        ignored=_IDENTITY_IGNORED,
+        each="id",
     ),
     "external accounts": SideRead(
         "/api/users/{domain}/{entry}/accounts", _of("USER"), ignored=frozenset({"credentials"})
     ),
     ADMINISTRATORS: SideRead("/api/directory/_ou/{domain}/{entry}/_administrators", _of("ORG_UNIT")),
     "resource types": SideRead("/api/resources/{domain}/type", _of("DOMAIN")),
+    DOMAIN: SideRead("/api/domains/{domain}", _of("DOMAIN"), ignored=_ITEM_IGNORED | {"value.properties"}),
+    "server roles": SideRead(
+        "/api/servers/default/_complete", _of("DOMAIN"), ignored=_ITEM_IGNORED | {"value.ip", "value.fqdn"}
+    ),
+    "server assignments": SideRead("/api/servers/default/{domain}/assignments", _of("DOMAIN")),
     "mail flow": SideRead("/api/mailflow/{domain}/_assignments", _of("DOMAIN")),
 }
 
@@ -200,14 +227,18 @@ UNLOGGED_FIELDS = ("type", "owner", "domainUid")
 
 NEVER_PROVED = (
     "everything in global.virt (not in the log; clone-and-api.md 0)",
-    "passwords (not readable; clone-and-api.md 5.2)",
+    "UIDVALIDITY and UIDNEXT as an IMAP client sees them (a clone refuses logins, clone-and-api.md 4.1; read over REST instead)",
     "photos and icons (not in the log; clone-and-api.md 3.7)",
+    "documents and file hosting: objects `doc-fs-...` and `sds-...` (not in the log; traffic-and-objects.md A10)",
+    "private keys and certificates of the servers (not in the log; traffic-and-objects.md A10)",
     "API keys and sessions (not in the log; clone-and-api.md 3.7)",
     "container names after a rename (not in the log; clone-and-api.md 3.7)",
+    "which identity is a user's default (not in the log; clone-and-api.md 3.7)",
+    "credentials of external accounts (secrets)",
+    "properties of domains, addresses of servers, sysconf and jobs (differ on purpose; checked by plan)",
+    "used space of mailboxes (it follows from their mails)",
     "changelog positions of clients (rebuilt by the clone; clone-and-api.md 5.2)",
     "search index (rebuilt on the target; clone-and-api.md 5.3)",
     "metadata rows of message bodies (reading them for all mails costs more than it proves)",
     "MAPI views and folders (no restorer; traffic-and-objects.md A9)",
-    "file hosting and documents (not in the log; traffic-and-objects.md A10)",
-    "sysconf, servers and jobs (differ on purpose; checked by plan)",
 )

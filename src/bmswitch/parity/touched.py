@@ -12,7 +12,7 @@ from bmswitch.model.records import SEPPUKU_UID, LogRecord, RecordKey, decode_ite
 from bmswitch.model.topics import TopicKind, parse
 from bmswitch.parity.read import Wanted
 from bmswitch.parity.sides import CONTAINERS, ENTRIES, ENTRY, META, SIDE
-from bmswitch.parity.tables import NOT_RESTORED
+from bmswitch.parity.tables import DOMAIN, NOT_RESTORED
 
 _MAX_ITEMS = 5000
 _SETTINGS_CLASS = "net.bluemind.user.api.UserSettings"
@@ -68,6 +68,8 @@ class Touched:
         if topic.kind is TopicKind.ORPHANS:
             if key.type == "domains" and (key.value_class or "").endswith(_DOMAIN_SETTINGS_CLASS):
                 self.touch(Place(item, item, "", SIDE), "domain settings")
+            elif key.type == "domains":
+                self.touch(Place(item, item, "", SIDE), DOMAIN)
             return
         self._take(topic.domain, key, item)
 

@@ -26,6 +26,7 @@ from bmswitch.model.topics import CRP
 from bmswitch.objects.bucket import Bucket
 from bmswitch.parity.bodies import Bodies
 from bmswitch.parity.full import FullPass
+from bmswitch.parity.passwords import PASSWORDS, Passwords
 from bmswitch.parity.report import dimensions, not_proved
 from bmswitch.parity.sides import Sides, owners_of
 from bmswitch.parity.suspects import Moved, Settled, settle, unexplained
@@ -93,7 +94,20 @@ def _pieces(
         barrier=lambda: run_barrier(source, target, plan.source.domains, timeout=60.0),
         bodies=Bodies(bucket, options.bodies),
         log=lambda start: open_log(config, f"bmswitch-verify-{plan.id}", start),
+        passwords=_passwords(config, source, target),
         locate=lambda found: locate(config, topics, found),
+    )
+
+
+def _passwords(config: Config, source: Core, target: Core) -> Passwords:
+    """The canary's password, read at the last moment, tried on both sides."""
+    canary = config.soak.canary
+    if canary is None:
+        return Passwords()
+    return Passwords(
+        canary.login,
+        lambda: source.validate(canary.login, read_secret(canary.password)),
+        lambda: target.validate(canary.login, read_secret(canary.password)),
     )
 
 
@@ -147,8 +161,12 @@ async def _prove(pieces: Pieces, plan_id: str, options: Options, shown: Shown) -
             work = await read_all(sides, pieces, options, kept, shown)
             settled = await _settle(work, pieces, options, shown)
             await asyncio.to_thread(pieces.bodies.finish, shown)
+            if options.scope.dimension(PASSWORDS):
+                await asyncio.to_thread(pieces.passwords.check)
             certain = [sides.with_kind(one) for one in settled.differences]
-            found = await asyncio.to_thread(pieces.locate, [*certain, *pieces.bodies.differences])
+            found = await asyncio.to_thread(
+                pieces.locate, [*certain, *pieces.bodies.differences, *pieces.passwords.differences]
+            )
             ended = True
         finally:
             if kept is not None:
@@ -221,6 +239,7 @@ def _outcome(
         not_proved=not_proved(
             work.sides,
             scope=str(scope),
+            passwords=pieces.passwords.left,
             bodies_named=pieces.bodies.named,
             bodies_opened=pieces.bodies.opened,
         ),

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ from bmswitch.parity.bodies import Bodies
 from bmswitch.parity.full import FullPass, Hooks
 from bmswitch.parity.kept import Header, Kept
 from bmswitch.parity.located import told
+from bmswitch.parity.passwords import Passwords
 from bmswitch.parity.seen import Seen
 from bmswitch.parity.sides import Sides
 from bmswitch.workflows.tail import Log
@@ -61,6 +62,7 @@ class Pieces:
     log: Callable[[Position], Log] | None = None
     locate: Callable[[list[Difference]], list[Difference]] = lambda found: told(found, None)
     kept: Path | None = None
+    passwords: Passwords = field(default_factory=Passwords)
 
 
 def kept_of(pieces: Pieces, plan_id: str, options: Options, position: Position) -> Kept | None:
