@@ -205,10 +205,10 @@ def read_topic(bootstrap: str, topic: str) -> list[Record]:
     return sorted(found, key=lambda record: (record.partition, record.offset))
 
 
-def derive_crp(kafka: EmbeddedKafka) -> None:
+def derive_crp(kafka: EmbeddedKafka, domain: str = DOMAIN) -> None:
     """What the reverse proxy's stream does: directory records to `crp-dir-entries` (change-log.md 8.6)."""
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
-    for record in read_topic(kafka.bootstrap, topics.domain(IID, DOMAIN)):
+    for record in read_topic(kafka.bootstrap, topics.domain(IID, domain)):
         if record.key.type == "dir" and record.value is not None:
             token = partition_token(record.key, decode_item_uid(record.value))
             owner = "system" if record.key.owner == "system" else token

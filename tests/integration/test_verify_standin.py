@@ -10,109 +10,26 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.integration import core_kit
-from tests.integration.core_kit import DOMAIN, IID, TOKENS, RunningCore
-from tests.integration.parts import BucketServer, running_bucket
+from tests.integration.core_kit import DOMAIN, TOKENS
+from tests.integration.standin_pair import Pair, client_of, prove, running_pair
 
 from bmswitch.bluemind.bulk import Bulk
-from bmswitch.bluemind.client import CloneRequest, Core, wait_task
 from bmswitch.bluemind.pen import Pen
-from bmswitch.lab.embedded_kafka import EmbeddedKafka
-from bmswitch.lab.site import Seed
 from bmswitch.model.differences import Difference
 from bmswitch.model.errors import RefusedError
-from bmswitch.objects.bucket import Bucket
-from bmswitch.parity.bodies import Bodies
-from bmswitch.workflows.barrier import ensure_barrier, run_barrier
-from bmswitch.workflows.proof_files import Outcome
+from bmswitch.workflows.barrier import run_barrier
 from bmswitch.workflows.repair import Tools, mend_all
-from bmswitch.workflows.verify import Options, Pieces, prove_sites
 
 Change = tuple[str, tuple[object, ...]]
 
 
-@dataclass
-class Pair:
-    """Two running cores; `green_store` is the SQLite file of green."""
-
-    blue: RunningCore
-    green: RunningCore
-    bucket: BucketServer
-
-    @property
-    def green_store(self) -> Path:
-        return self.green.site.store_file
-
-
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    folder = tmp_path_factory.mktemp("pair")
-    with EmbeddedKafka() as kafka, running_bucket("rclone", folder / "s3") as bucket:
-        core_kit.create_topics(kafka)
-        seed = Seed(domain=DOMAIN, users=4, items=20)
-        blue_site = core_kit.make_site(folder, kafka, bucket=bucket, seed=seed)
-        green_site = core_kit.make_site(folder, kafka, name="green", version="5.1", bucket=bucket)
-        green_site.mcast_id_clone.write_text(IID.removeprefix("bluemind-"))
-        green_site.clone_marker.touch()
-        with core_kit.running(blue_site) as blue, core_kit.running(green_site) as green:
-            first, second = _client(blue), _client(green)
-            ensure_barrier(first, [DOMAIN])
-            core_kit.derive_crp(kafka)
-            wait_task(second, second.initialize(), timeout=30)
-            second.clone(
-                CloneRequest(
-                    source_installation_id=IID,
-                    target_installation_id=IID,
-                    uid_to_ip_mapping={"bm-master": green_site.address},
-                )
-            )
-            core_kit.until(lambda: DOMAIN in second.domains(), "green has the domain")
-            run_barrier(first, second, [DOMAIN], timeout=60)
-            made = Pair(blue, green, bucket)
-            keep_uid_validity(made)
-            yield made
-            first.close()
-            second.close()
-
-
-def keep_uid_validity(pair: Pair) -> None:
-    """What the cure `uidvalidity` does in the mirror, which this pair goes without: folders keep blue's value."""
-    folders = "type = 'replicated_mailboxes'"
-    with closing(sqlite3.connect(pair.blue.site.store_file, timeout=10)) as db:
-        mine = f"SELECT uid, json_extract(value, '$.uidValidity') FROM items WHERE container IN (SELECT id FROM containers WHERE {folders})"
-        wanted = db.execute(mine).fetchall()
-    statement = "UPDATE items SET value = CAST(json_set(value, '$.uidValidity', ?) AS BLOB) WHERE uid = ?"
-    with closing(sqlite3.connect(pair.green_store, timeout=10)) as db, db:
-        db.executemany(statement, [(number, uid) for uid, number in wanted])
-
-
-def _client(core: RunningCore) -> Core:
-    return Core(core.site.url, TOKENS[core.site.name], name=core.site.name, timeout=20)
-
-
-def prove(pair: Pair) -> Outcome:
-    first, second = _client(pair.blue), _client(pair.green)
-    server = pair.bucket
-    bucket = Bucket(server.endpoint, server.bucket, server.access_key, server.secret_key)
-    pieces = Pieces(
-        source=lambda: Bulk(pair.blue.site.url, TOKENS["blue"], name="blue"),
-        target=lambda: Bulk(pair.green.site.url, TOKENS["green"], name="green"),
-        domains=[DOMAIN],
-        versions=("5.0", "5.1"),
-        position=dict,
-        barrier=lambda: run_barrier(first, second, [DOMAIN], timeout=30),
-        bodies=Bodies(bucket, sample=5),
-    )
-    try:
-        return prove_sites(pieces, "plan", Options(), lambda _: None)
-    finally:
-        first.close()
-        second.close()
-        bucket.close()
+    with running_pair(tmp_path_factory.mktemp("pair"), DOMAIN) as made:
+        yield made
 
 
 def test_an_untouched_clone_equals_its_origin(pair: Pair) -> None:
@@ -293,7 +210,7 @@ MENDED = (
 
 @contextmanager
 def tools(pair: Pair) -> Iterator[Tools]:
-    first, second = _client(pair.blue), _client(pair.green)
+    first, second = client_of(pair.blue), client_of(pair.green)
     source = Pen(pair.blue.site.url, TOKENS["blue"], name="blue")
     target = Pen(pair.green.site.url, TOKENS["green"], name="green")
     yield Tools(

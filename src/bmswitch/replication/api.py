@@ -55,6 +55,19 @@ class Sink(Protocol):
         """Gives up what was not flushed."""
 
 
+class Watch(Protocol):
+    """Looks at what is copied, after each acknowledgement."""
+
+    def see(self, record: LogRecord) -> None:
+        """One record of the source, as it was read."""
+
+    def flush(self, read: Mapping[Place, int]) -> None:
+        """Everything below these offsets was seen and acknowledged."""
+
+    def close(self) -> None:
+        """Frees what it holds."""
+
+
 class Cure(Protocol):
     """A pure function record -> records that prevents one documented harm.
 

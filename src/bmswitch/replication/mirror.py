@@ -11,7 +11,7 @@ import msgspec
 
 from bmswitch.model.errors import RecordError
 from bmswitch.model.records import LogRecord, is_seppuku
-from bmswitch.replication.api import Place, Sink, Source
+from bmswitch.replication.api import Place, Sink, Source, Watch
 from bmswitch.replication.chain import Chain
 from bmswitch.replication.quarantine import Quarantine
 from bmswitch.replication.reading import understand
@@ -77,6 +77,12 @@ class Mirror:
         self._flushed = self._committed = time.monotonic()
         self._looked = 0.0
         self._ends = source.ends()
+        self._watch: Watch | None = None
+        self._wanted: Callable[[dict[str, list[int]]], Watch] | None = None
+
+    def watch(self, make: Callable[[dict[str, list[int]]], Watch]) -> None:
+        """Has a watch made once all that was read is acknowledged, from these positions on; then it sees every record."""
+        self._wanted = make
 
     @property
     def progress(self) -> Progress:
@@ -101,6 +107,9 @@ class Mirror:
         """Moves one batch on, of at most `most` records; False when the mirror has ended for good. Raises what stops the run."""
         if self._finished:
             return False
+        if self._wanted is not None and not self._pending:
+            self._watch = self._wanted({topic: list(offsets) for topic, offsets in self._positions.items()})
+            self._wanted = None
         batch = self._source.read(self._batch if most is None else min(most, self._batch), timeout)
         self._read += len(batch.records) if batch.read is None else batch.read
         if batch.records and self._farewell and not self._may_write():
@@ -142,6 +151,8 @@ class Mirror:
 
     def close(self) -> None:
         """Frees source, sink and quarantine; what was not checkpointed will be written again."""
+        if self._watch is not None:
+            self._watch.close()
         self._sink.close()
         self._quarantine.close()
         self._source.close()
@@ -150,8 +161,11 @@ class Mirror:
         """What goes to the sink for a batch, in its order; what is not understood is parked."""
         out: list[LogRecord] = []
         chain, keep, pending = self._chain, out.append, self._pending
+        see = self._watch.see if self._watch is not None else None
         size = 0
         for record in records:
+            if see is not None:
+                see(record)
             pending[record.topic, record.partition] = record.offset + 1
             size += len(record.key) + len(record.value or b"")
             try:
@@ -177,6 +191,8 @@ class Mirror:
         for (topic, partition), offset in self._pending.items():
             offsets = self._positions[topic]
             offsets[partition] = max(offsets[partition], offset)
+        if self._watch is not None:
+            self._watch.flush(self._pending)
         self._uncommitted.update(self._pending)
         self._pending = {}
         self._flushed = now

@@ -2,9 +2,10 @@
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bmswitch.model.errors import UnreachableError
+from bmswitch.replication.api import Watch
 from bmswitch.replication.folding import FoldingSource
 from bmswitch.replication.mirror import BATCH, Mirror, Progress
 from bmswitch.replication.source import KafkaSource
@@ -55,6 +56,10 @@ class MirrorThread:
     def add(self, topics: Mapping[str, int]) -> None:
         """Has further topics of the source mirrored too; the target must have them already."""
         self._new.append(dict(topics))
+
+    def watch(self, make: Callable[[dict[str, list[int]]], Watch]) -> None:
+        """See `Mirror.watch`."""
+        self._mirror.watch(make)
 
     def stop(self) -> None:
         """Ends the mirror orderly: flush, commit. Raises what made it fail, or UnreachableError when it hangs."""

@@ -14,6 +14,8 @@ from bmswitch.model.errors import BmswitchError, UnreachableError
 from bmswitch.model.guards.log_outlives_copy import retention
 from bmswitch.model.plan import Plan
 from bmswitch.model.records import LogRecord
+from bmswitch.model.topics import TopicKind
+from bmswitch.parity.ledger import Ledger
 from bmswitch.replication import preflight, state
 from bmswitch.replication.chain import Chain
 from bmswitch.replication.cures.installation_id import rename
@@ -32,6 +34,7 @@ from bmswitch.workflows.first_pass import folded_first_pass
 from bmswitch.workflows.promotion import Promotion, refuse_other_writers
 
 _READ_WITHIN = 600.0
+TOUCHED_FILE = "touched.ndjson"
 
 
 class Mirroring:
@@ -55,6 +58,7 @@ class Mirroring:
     ) -> None:
         self._config, self._since = config, since
         self.valve = valve or Valve(config.replication.rate)
+        self._plan_id = plan.id
         self._blue_id = plan.source.installation_id
         self._green_id = config.target.installation_id or self._blue_id
         self._fold: FoldingSource | None = None
@@ -113,6 +117,8 @@ class Mirroring:
             lambda: bool(self.valve.held),
             retention=self._retention(route.sources),
         )
+        if state.load_clone(self._run_dir) is not None:
+            thread.watch(self._ledger)
         thread.start()
         self._watch.start()
         return thread
@@ -201,6 +207,14 @@ class Mirroring:
         self._known |= new.keys()
         self.targets |= targets
 
+    def keep_touched(self) -> None:
+        """The first pass is over: which items are touched from here on is noted, for the proof at the switch."""
+        if state.load_clone(self._run_dir) is None:
+            self._thread.watch(self._ledger)
+
+    def _ledger(self, at: dict[str, list[int]]) -> Ledger:
+        return Ledger(self._run_dir / TOUCHED_FILE, self._plan_id, _of_domains(at))
+
     def before_clone(self) -> int:
         """Once the first pass is over: org units go into green's presync topics; how many.
 
@@ -232,6 +246,16 @@ class Mirroring:
             self._watch.stop()
         note(self._run_dir, self._cures, self._chain)
         self._thread.check()
+
+
+def _of_domains(positions: Mapping[str, list[int]]) -> dict[str, list[int]]:
+    """The topics that a proof's position names."""
+    kinds = (TopicKind.ORPHANS, TopicKind.DOMAIN)
+    return {
+        name: offsets
+        for name, offsets in positions.items()
+        if (parsed := topics.parse(name)) is not None and parsed.kind in kinds
+    }
 
 
 def _domain_topic(presync: LogRecord) -> str:

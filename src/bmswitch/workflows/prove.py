@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,11 +25,13 @@ from bmswitch.model.errors import BmswitchError
 from bmswitch.model.plan import Plan
 from bmswitch.model.proof import Position, Proof, Verdict
 from bmswitch.model.topics import CRP
+from bmswitch.parity.ledger import touched_since
 from bmswitch.parity.partial import compare, details
 from bmswitch.parity.sides import Sides
 from bmswitch.parity.suspects import settle, unexplained
 from bmswitch.parity.touched import Touched
 from bmswitch.workflows.barrier import run_barrier
+from bmswitch.workflows.mirroring import TOUCHED_FILE
 from bmswitch.workflows.sites import open_core
 from bmswitch.workflows.tail import Log, Tail, open_log
 from bmswitch.workflows.verify import first_of, open_bulk
@@ -83,10 +86,11 @@ class SwitchProof:
     Connections are kept open from `prepare` to `prove`, on an event loop of their own.
     """
 
-    def __init__(self, pieces: SwitchPieces, position: Position) -> None:
+    def __init__(self, pieces: SwitchPieces, position: Position, touched: Touched | None = None) -> None:
+        """Goes on from `position`; `touched` is what is known to be touched before it since the last proof."""
         self._pieces = pieces
         self._tail = Tail(pieces.log(position), position)
-        self._left = Touched()
+        self._left = touched or Touched()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proof", daemon=True)
         self._thread.start()
@@ -244,7 +248,7 @@ def _result(
 
 
 def open_switch_proof(config: Config, plan: Plan, proof: Proof) -> SwitchProof:
-    """The proof of one switch, going on from the last full one."""
+    """The proof of one switch, going on from the last full one: by the ledger of the replication, else by the log itself."""
     topics = {name: count for name, count in plan.source.topics.items() if not name.endswith(CRP)}
     reader = Topics(config.source.kafka)
     versions = {_version(config, colour) for colour in _COLOURS}
@@ -257,6 +261,8 @@ def open_switch_proof(config: Config, plan: Plan, proof: Proof) -> SwitchProof:
             source.close()
             target.close()
 
+    known = touched_since(Path(config.run_dir) / TOUCHED_FILE, plan.id, proof.position)
+    touched, start = known or (Touched(), proof.position)
     return SwitchProof(
         SwitchPieces(
             source=lambda: open_bulk(config, config.serving),
@@ -266,7 +272,8 @@ def open_switch_proof(config: Config, plan: Plan, proof: Proof) -> SwitchProof:
             barrier=barrier,
             newer=len(versions) > 1,
         ),
-        proof.position,
+        start,
+        touched,
     )
 
 

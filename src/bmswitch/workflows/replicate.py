@@ -208,6 +208,7 @@ class _Run:
         """Green's clone runs after this; False when stopped."""
         self.report("cloning")
         if self._mirror is not None:
+            self._mirror.keep_touched()
             self._mirror.before_clone()
         blue_id = self._plan.source.installation_id
         green_id = self._config.target.installation_id or blue_id

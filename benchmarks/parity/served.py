@@ -1,0 +1,126 @@
+"""One installation's answers, made once and sent as bytes: a server that costs as little as one in this language can.
+
+Every user has one address book of `items` cards, one calendar of as many events and one folder of as many mails. Both sides of the
+proof read the same server, so they are equal.
+"""
+
+import asyncio
+import sys
+from urllib.parse import unquote
+
+import msgspec
+
+DOMAIN = "bench.lan"
+_encode = msgspec.json.encode
+_HEAD = b"HTTP/1.1 %d OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+_UNKNOWN = _encode({"code": "UNKNOWN", "message": "no route", "stackTrace": []})
+
+
+def item(uid: str, number: int, value: object) -> dict[str, object]:
+    """An ItemValue."""
+    return {
+        "uid": uid, "internalId": number, "version": 1, "displayName": uid, "externalId": None, "createdBy": "system",
+        "updatedBy": "system", "created": 1000, "updated": 2000, "flags": [], "value": value,
+    }  # fmt: skip
+
+
+class Answers:
+    """What is answered to whom: `GET path` or `POST path`, and the uids asked for in a POST."""
+
+    def __init__(self, users: int, items: int) -> None:
+        self.entries = [
+            item(f"u{n}", n, {"entryUid": f"u{n}", "kind": "USER", "displayName": f"User {n}"})
+            for n in range(users)
+        ]
+        self.search = _encode({"total": users, "values": self.entries})
+        self.cards = {
+            f"c{n}": item(
+                f"c{n}", n, {"identification": {"formatedName": {"value": f"Card {n}"}}, "note": "x" * 200}
+            )
+            for n in range(items)
+        }
+        self.events = {
+            f"e{n}": item(f"e{n}", n, {"main": {"summary": f"Event {n}", "description": "x" * 300}})
+            for n in range(items)
+        }
+        mails = [
+            item(f"{n}.", n, {"imapUid": n, "flags": ["\\Seen"], "internalDate": n, "conversationId": str(n)})
+            for n in range(items)
+        ]
+        self.mails, self.by_id = _encode(mails), {one["internalId"]: one for one in mails}
+        self.lists = {"c": self._described(self.cards), "e": self._described(self.events)}
+        self.count = _encode({"total": items})
+
+    def _described(self, items: dict[str, dict[str, object]]) -> bytes:
+        return _encode([{k: v for k, v in one.items() if k != "value"} for one in items.values()])
+
+    def answer(self, path: str, body: bytes) -> tuple[int, bytes]:  # noqa: PLR0911 -- one line a call
+        """Status and body."""
+        parts = [unquote(part) for part in path.strip("/").split("/")]
+        last = parts[-1]
+        if last == "_search":
+            return 200, self.search
+        if last == "_listLight":
+            owner = msgspec.json.decode(body)["owner"]
+            kinds = (("book:", "addressbook"), ("cal:", "calendar"), ("mbox_records_", "mailbox_records"))
+            return 200, _encode(
+                [
+                    {"uid": f"{head}{owner}", "type": kind, "owner": owner, "domainUid": DOMAIN}
+                    for head, kind in kinds
+                ]
+            )
+        if last == "_itemCount":
+            return 200, self.count
+        if last == "_list":
+            return 200, self.lists["c" if parts[-2].startswith("book:") else "e"]
+        if last == "_mget":
+            held = self.cards if parts[1] == "addressbooks" else self.events
+            return 200, _encode([held[uid] for uid in msgspec.json.decode(body)])
+        if last == "_all":
+            return 200, self.mails
+        if last == "_mgetById":
+            return 200, _encode([self.by_id[n] for n in msgspec.json.decode(body)])
+        if last in ("_acl", "_settings"):
+            return 200, b"[]" if last == "_acl" else b"{}"
+        if last == "complete":
+            return 200, _encode(item(parts[-2], 1, {"login": parts[-2], "quota": 5}))
+        return 500, _UNKNOWN
+
+
+class Wire(asyncio.Protocol):
+    """Requests of one connection, one after the other."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers, self._buffer = answers, b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keeps where to write."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answers every whole request."""
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            head = self._buffer[:end].decode("latin-1")
+            length = next(
+                (int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")),
+                0,
+            )
+            if len(self._buffer) < end + 4 + length:
+                return
+            body, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
+            status, answer = self._answers.answer(head.split(" ", 2)[1], body)
+            self._transport.write(_HEAD % (status, len(answer)) + answer)
+
+
+async def serve(users: int, items: int) -> None:
+    """Prints its port and serves until it is ended."""
+    loop, answers = asyncio.get_running_loop(), Answers(users, items)
+    server = await loop.create_server(lambda: Wire(answers), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2])))
