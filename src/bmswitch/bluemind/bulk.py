@@ -13,6 +13,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from bmswitch.bluemind.pace import Pace, Turn
 from bmswitch.bluemind.transport import KEY_HEADER, ApiError, fault_of, told
 from bmswitch.model.digest import Json
 from bmswitch.model.errors import UnknownError, UnreachableError
@@ -25,7 +26,7 @@ _decode = msgspec.json.Decoder().decode
 class Bulk:
     """Reads of one core; use as an async context manager, on one event loop.
 
-    `timeout` (seconds) bounds one read with its retries. Reads raise `ApiError` for a fault that BlueMind answered
+    `timeout` (seconds) bounds one read with its retries; `pace` gives way to the side's own clients. Reads raise `ApiError` for a fault that BlueMind answered
     (`not_found` and unknown routes are the caller's to judge), AccessError, UnreachableError otherwise.
     """
 
@@ -38,8 +39,10 @@ class Bulk:
         name: str = "blue",
         concurrency: int = CONCURRENCY,
         timeout: float = 30.0,
+        pace: Pace | None = None,
     ) -> None:
         self.name = name
+        self._pace = pace
         self.calls = 0
         self._url = url.rstrip("/")
         self._token = token
@@ -81,9 +84,9 @@ class Bulk:
         return await self._read("POST", path, msgspec.json.encode(body))
 
     async def _read(self, method: str, path: str, body: bytes | None) -> Json:
-        end = time.monotonic() + self._timeout
         wait = 0.02
-        async with self._gate:
+        async with self._gate, Turn(self._pace):
+            end = time.monotonic() + self._timeout
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
                     return await self._once(method, path, body)

@@ -44,6 +44,10 @@ SeedOption = Annotated[
     str,
     typer.Option("--seed", help="Chooses the sample; the same seed, the same entries.", show_default=False),
 ]
+RateOption = Annotated[
+    float,
+    typer.Option("--rate", min=0, help="Reads a second of the side that serves; 0: its own pace only."),
+]
 FreshOption = Annotated[
     bool, typer.Option("--fresh", help="Read everything again, although an earlier proof was cut short.")
 ]
@@ -66,6 +70,7 @@ def verify(
     sample: SampleOption = "100%",
     seed: SeedOption = "",
     fresh: FreshOption = False,
+    rate: RateOption = 0.0,
     repair: RepairOption = False,
     yes: YesOption = False,
     output: OutputOption = Output.human,
@@ -84,7 +89,13 @@ def verify(
     progress = Progress(quiet=output is Output.json)
     try:
         options = work.Options(
-            bodies=opened, rounds=rounds, timeout=timeout, concurrency=concurrency, scope=scope, fresh=fresh
+            bodies=opened,
+            rounds=rounds,
+            timeout=timeout,
+            concurrency=concurrency,
+            scope=scope,
+            fresh=fresh,
+            rate=rate,
         )
         outcome = work.verify(loaded, planned, options=options, shown=progress.update)
         if repair:

@@ -14,6 +14,7 @@ import msgspec
 
 from bmswitch.bluemind.bulk import CONCURRENCY, Bulk
 from bmswitch.bluemind.client import Core
+from bmswitch.bluemind.pace import Pace
 from bmswitch.journal.lock import Lock
 from bmswitch.kafka.topics import Topics
 from bmswitch.model.config import Colour, Config
@@ -30,12 +31,14 @@ from bmswitch.parity.passwords import PASSWORDS, Passwords
 from bmswitch.parity.report import dimensions, not_proved
 from bmswitch.parity.sides import Sides, owners_of
 from bmswitch.parity.suspects import Moved, Settled, settle, unexplained
+from bmswitch.replication.valve import Valve
 from bmswitch.workflows.barrier import run_barrier
 from bmswitch.workflows.config import read_secret
 from bmswitch.workflows.history import remember
 from bmswitch.workflows.located import locate
 from bmswitch.workflows.proof_files import Outcome, save
 from bmswitch.workflows.sites import open_bucket, open_core, verification
+from bmswitch.workflows.source_health import SourceHealth
 from bmswitch.workflows.tail import open_log, watching
 from bmswitch.workflows.verify_pass import Options, Pieces, Shown, kept_of, read_all
 
@@ -61,6 +64,17 @@ def verify(config: Config, plan: Plan, *, options: Options, shown: Shown) -> Out
         target.check_token()
         bucket.check()
         pieces = _pieces(config, plan, source, target, bucket, options=options)
+        valve = Valve(options.rate)
+        health = SourceHealth(config, plan.source, valve, lambda: False)
+        health.start()
+        opened.callback(health.stop)
+        pieces.source = lambda: open_bulk(
+            config,
+            config.serving,
+            concurrency=options.concurrency,
+            pace=Pace(options.concurrency, valve),
+        )
+        pieces.target = lambda: open_bulk(config, config.standby, concurrency=options.concurrency)
         if options.scope.everything:
             pieces.kept = _kept_file(Path(config.run_dir), opened)
         outcome = prove_sites(pieces, plan.id, options, shown)
@@ -111,7 +125,9 @@ def _passwords(config: Config, source: Core, target: Core) -> Passwords:
     )
 
 
-def open_bulk(config: Config, colour: Colour, *, concurrency: int = CONCURRENCY) -> Bulk:
+def open_bulk(
+    config: Config, colour: Colour, *, concurrency: int = CONCURRENCY, pace: Pace | None = None
+) -> Bulk:
     """Bulk reads of one side."""
     site = config.site(colour)
     return Bulk(
@@ -120,6 +136,7 @@ def open_bulk(config: Config, colour: Colour, *, concurrency: int = CONCURRENCY)
         verify=verification(site.tls),
         name=colour,
         concurrency=concurrency,
+        pace=pace,
     )
 
 

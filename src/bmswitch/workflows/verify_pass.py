@@ -32,7 +32,8 @@ Shown = Callable[[str], None]
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How thorough and how patient. `bodies` bodies are opened (-1: all); times in seconds.
 
-    `scope` is what is read; `fresh` reads again what a proof that was cut short has read.
+    `scope` is what is read; `fresh` reads again what a proof that was cut short has read. `rate` bounds
+    the reads a second of the side that serves (0: no bound but its own pace).
     """
 
     bodies: int = 50
@@ -42,6 +43,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     barrier_timeout: float = 60.0
     scope: Scope = Scope()
     fresh: bool = False
+    rate: float = 0.0
 
 
 @dataclass

@@ -65,6 +65,7 @@ def add_routes(router: Router) -> None:
     router.add("POST", "/api/configuration", _set_sysconf)
     router.add("GET", "/api/servers/{c}/_complete", _servers)
     router.add("GET", "/api/servers/{c}/{uid}/complete", _server)
+    router.add("GET", "/api/servers/{c}/{d}/assignments", _assignments)
     router.add("PUT", "/api/servers/{c}/{uid}", _put_server)
     router.add("POST", "/api/servers/{c}/{uid}", _put_server)
     router.add("POST", "/api/scheduledjobs/_updateJob", _update_job)
@@ -179,6 +180,17 @@ def _server(call: Call) -> ItemValue:
     call.need_admin()
     found = {item.uid: item for item in call.services.platform.servers()}
     return item_value(found.get(call["uid"]) or call.services.items.get(call["c"], call["uid"]))
+
+
+def _assignments(call: Call) -> list[dict[str, str]]:
+    """Every server serves every domain with all its tags: the stand-in keeps no assignments of its own."""
+    call.need_admin()
+    call.services.platform.domain(call["d"])
+    return [
+        {"domainUid": call["d"], "serverUid": item.uid, "tag": tag}
+        for item in call.services.platform.servers()
+        for tag in msgspec.json.decode(item.value, type=Server).tags
+    ]
 
 
 def _put_server(call: Call) -> TaskRef:
