@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.integration.line_kit import Line, replicating, running_line, wait_for
 
 from bmswitch.journal.journal import Journal
@@ -80,6 +81,36 @@ def test_a_server_without_an_address_stops_the_plan_and_the_copy(line: Line) -> 
     error = _refused(line, 8, "replicate", config=config)
     assert "bm-master" in error["cause"] + error["evidence"]
     assert line.must("lab", "status", plain=True)["topics"]["green"] == {}
+
+
+@pytest.mark.parametrize(
+    ("guard", "level", "said"),
+    [
+        ("two_sites", "stop", "the same core"),
+        ("versions_as_told", "stop", "older"),
+        ("deleted_by_one", "stop", "both sides may delete from the shared bucket"),
+        ("log_settings", "unknown", "does not tell the settings of its topics"),
+    ],
+)
+def test_each_wrong_pair_of_sites_has_a_stop_of_its_own(
+    line: Line, guard: str, level: str, said: str
+) -> None:
+    loaded = yaml.safe_load(line.config.read_text())
+    changed = {
+        "two_sites": {loaded["green"]["url"]: loaded["blue"]["url"]},
+        "versions_as_told": {"version: '5.1'": "version: '4.9'"},
+        "deleted_by_one": {"    stop: [blue/stop-core]\n": ""},
+        "log_settings": {"tells_settings: false": "tells_settings: true"},
+    }[guard]
+    config = line.copy_config(f"wrong-{guard}", changed)
+    code, answer = line.run("plan", config=config)
+    assert code in (6, 8), answer
+    found = {one["guard"]: one for one in answer["result"]["findings"]}[guard]
+    assert found["level"] == level
+    assert said in found["cause"]
+    assert found["command"]
+    assert line.fails(4, "replicate", config=config)["cause"].startswith("the plan says stop")
+    assert line.green_records() == 0
 
 
 def _without_stops(path: Path) -> None:

@@ -31,6 +31,8 @@ from tests.unit.guard_worlds import (
 )
 
 from bmswitch.model import guards
+from bmswitch.model.accepting import unavoidable
+from bmswitch.model.decisions import Accepted
 from bmswitch.model.guards import GUARDS, Facts, Guard, ask, refusals
 from bmswitch.model.guards.facts import (
     RETENTION,
@@ -47,6 +49,10 @@ from bmswitch.workflows.facts.sysconf import harmless
 
 DELETING = TOLD | {"cleanup.policy": "compact,delete", "retention.ms": "86400000"}
 BY_NAME = {guard.name: guard for guard in GUARDS}
+ACCEPTED = [
+    *unavoidable("2026-01-01T00:00:00+00:00"),
+    Accepted(name="calendar/main.summary", reason="edited on green", who="alice", at="", at_most=2),
+]
 FOLDER = Path(guards.__file__).parent
 
 WORLDS = [
@@ -89,8 +95,23 @@ WORLDS = [
         target(topics={LOG: 64}, settings={LOG: TOLD | {"max.message.bytes": "1048588"}}),
     ),
     ("log_settings", Level.stop, source(settings={LOG: TOLD | {"max.message.bytes": "9000000"}})),
-    ("log_settings", Level.warn, source(settings={}, settings_error="this broker does not tell")),
-    ("log_settings", Level.warn, target(settings_error="this broker does not tell")),
+    ("log_settings", Level.unknown, source(settings={}, settings_error="authorization failed")),
+    ("log_settings", Level.unknown, target(settings_error="timed out")),
+    ("log_settings", Level.warn, source(settings={}, settings_error="never tells", tells_settings=False)),
+    ("deleted_by_one", Level.warn, facts(same_bucket_keys=None)),
+    ("deleted_by_one", Level.warn, facts(same_bucket_keys=True)),
+    (
+        "deleted_by_one",
+        Level.stop,
+        facts(same_bucket_keys=True, missing_rights=["the bucket"], missing_commands=["stop"]),
+    ),
+    (
+        "deleted_by_one",
+        Level.warn,
+        replace(sysconf(sds_s3_access_key="digest:9"), same_bucket_keys=None),
+    ),
+    ("two_sites", Level.stop, target(servers=GOOD.source.servers)),
+    ("one_topic_a_domain", Level.stop, gate_target(topics={f"{HEX}-other.test": 64})),
     ("log_copies", Level.warn, source(copies={LOG: 1})),
     ("log_copies", Level.warn, source(settings={LOG: TOLD | {"min.insync.replicas": "1"}})),
     ("log_copies", Level.warn, target(copies={LOG: 1})),
@@ -137,6 +158,22 @@ WORLDS = [
         gate(status=replace(STATUS, lag_records=9, left_seconds=40.0, log_life_seconds=79.0)),
     ),
     ("log_outlives_copy", Level.stop, gate(status=replace(STATUS, lag_records=20_000, log_life_seconds=3.9))),
+    ("proof", Level.stop, gate(proof=replace(PROOF, names={"org-unit-own-id": 1}))),
+    (
+        "proof",
+        Level.stop,
+        gate(proof=replace(PROOF, names={"org-unit-own-id": 1, "notes/subject": 1}), accepted=ACCEPTED),
+    ),
+    ("proof", Level.stop, gate(proof=replace(PROOF, names={"calendar/main.summary": 3}), accepted=ACCEPTED)),
+    (
+        "proof",
+        Level.stop,
+        gate(
+            proof=replace(PROOF, names={"org-unit-own-id": 9}, unsettled=1, verdict="unknown"),
+            accepted=ACCEPTED,
+        ),
+    ),
+    ("proof", Level.stop, gate(proof=replace(PROOF, names={}, differences=1, verdict="different"))),
     ("replicate_runs", Level.unknown, gate(status=None)),
     ("replicate_runs", Level.stop, gate(status=replace(STATUS, updated_at=NOW - 60))),
     ("replicate_runs", Level.stop, gate(status=replace(STATUS, plan_id="p0"))),
@@ -235,6 +272,15 @@ WORLDS = [
     ("search_complete", Level.warn, gate_target(documents=900)),
     ("search_complete", Level.warn, gate_target(documents=-1, documents_error="no route")),
 ]
+
+
+def test_a_proof_with_nothing_but_accepted_differences_passes_and_says_whose_they_are() -> None:
+    names = {"org-unit-own-id": 9, "calendar/main.summary": 2}
+    found = replace(PROOF, verdict="different", differences=2, names=names)
+    said = BY_NAME["proof"](gate(proof=found, accepted=ACCEPTED))
+    assert said.level is Level.passed
+    assert "2 calendar/main.summary by alice" in said.evidence
+    assert BY_NAME["proof"](gate(proof=replace(PROOF, names={}))).cause == "the last proof says equal"
 
 
 @pytest.mark.parametrize(("name", "level", "world"), WORLDS)

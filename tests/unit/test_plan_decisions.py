@@ -4,16 +4,26 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.guard_worlds import gate, target
+from tests.unit.guard_worlds import PROOF, gate, target
 from tests.unit.test_plan import CONFIG, PLAN
 
-from bmswitch.model.decisions import Approval, Skip
+from bmswitch.model.accepting import counted_names, refused, types_of, unavoidable
+from bmswitch.model.decisions import Accepted, Approval, Skip
+from bmswitch.model.differences import ORG_UNIT_ID, Place, difference
 from bmswitch.model.errors import PlanError, RefusedError, StalePlanError
 from bmswitch.model.guards import GUARDS, ask, refusals
 from bmswitch.model.guards.skipping import NEVER
 from bmswitch.model.plan import Finding, Level, Plan, approved
+from bmswitch.workflows.config import config_hash
 from bmswitch.workflows.plan import keep_previous, load_plan, refuse_stops, save_plan
-from bmswitch.workflows.plan_decide import add_skips, approve, askable, skips_of, unproven_version_allowed
+from bmswitch.workflows.plan_decide import (
+    accept,
+    add_skips,
+    approve,
+    askable,
+    skips_of,
+    unproven_version_allowed,
+)
 from bmswitch.workflows.plan_parts import config_parts, part_changes
 
 STOP = Finding(guard="clocks_agree", level=Level.stop, cause="clocks disagree")
@@ -123,6 +133,48 @@ def test_only_guards_that_plan_asks_can_be_asked_alone() -> None:
     with pytest.raises(RefusedError, match="asked at the switch only"):
         askable(["proof"])
     assert [one.guard for one in ask(gate(), "plan", only=["clocks_agree"])] == ["clocks_agree"]
+
+
+def test_differences_are_accepted_by_name_and_as_many_as_the_proof_has_found(tmp_path: Path) -> None:
+    config = msgspec.structs.replace(CONFIG, run_dir=str(tmp_path))
+    path = tmp_path / "plan.json"
+    save_plan(msgspec.structs.replace(PLAN, config_hash=config_hash(config)), path)
+    with pytest.raises(RefusedError, match="has found no difference calendar/main"):
+        accept(config, None, ["calendar/main.summary"], "edited", "alice")
+    proof = msgspec.structs.replace(PROOF, names={"calendar/main.summary": 2})
+    (tmp_path / "proof.json").write_bytes(msgspec.json.encode(proof))
+    approve(config, None, "bob")
+    plan = accept(config, None, ["calendar/main.summary", "org-unit-own-id"], "edited", "alice")
+    assert [(one.name, one.who, one.at_most) for one in plan.accepted] == [
+        ("calendar/main.summary", "alice", 2),
+        ("org-unit-own-id", "alice", -1),
+    ]
+    assert plan.standing == []
+    with pytest.raises(RefusedError, match="by reason and name only"):
+        accept(config, None, ["org-unit-own-id"], " ", "alice")
+
+
+def test_a_difference_has_a_name_and_any_that_is_not_accepted_is_refused() -> None:
+    place = Place("a.test", "u", "calendar:u", "calendar")
+    gone = difference(place, "e1", "source", "missing")
+    other = difference(place, "e2", "both", "main.summary", source="a", target="b")
+    unit = difference(
+        Place("a.test", "system", "a.test", "dir"), "o", "both", ORG_UNIT_ID, source=1, target=2_000_000
+    )
+    found = [gone, other, unit]
+    assert counted_names(found) == {
+        "calendar/missing, only on source": 1,
+        "calendar/main.summary": 1,
+        "org-unit-own-id": 1,
+    }
+    ours = unavoidable("")
+    assert refused(found, ours) == [gone, other]
+    assert refused(found, []) == found
+    most = Accepted(name="calendar/main.summary", reason="r", who="alice", at="", at_most=1)
+    assert refused(found, [*ours, most]) == [gone]
+    assert refused([other, other], [most]) == [other, other]
+    assert refused([other], [msgspec.structs.replace(most, who="")]) == [other]
+    assert types_of([*ours, most]) == {"calendar"}
 
 
 def test_a_stale_plan_names_the_keys_that_changed(path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.unit.test_predict import CASE, RULES, RUN, THERE
 from bmswitch.cli.main import run
 from bmswitch.cli.plan_markdown import changes_markdown, plan_markdown
 from bmswitch.cli.plan_show import show_plan
-from bmswitch.model.decisions import Approval
+from bmswitch.model.decisions import Accepted, Approval
 from bmswitch.model.estimates import Estimate
 from bmswitch.model.guards.skipping import marked
 from bmswitch.model.history import Run
@@ -117,6 +117,9 @@ def test_the_differences_of_two_plans_are_named_by_part() -> None:
         ],
         "decisions": ["alice skips clocks_agree: measured by hand", "void: the approval of bob"],
     }
+    taken = Accepted(name="notes/subject", reason="edited", who="alice", at="", at_most=3)
+    (part,) = plan_changes(old, msgspec.structs.replace(old, accepted=[taken], approvals=[]), [])
+    assert "alice accepts notes/subject: edited" in part.lines
     assert plan_changes(old, old, []) == []
     assert "Nothing changed but the time." in changes_markdown(old, old, [])
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     rich_markup_mode=None,
     invoke_without_command=True,
-    subcommand_metavar="[show|diff|skip|approve]",
+    subcommand_metavar="[show|diff|skip|accept|approve]",
 )
 DocumentOption = Annotated[
     Document, typer.Option("--output", help="For people, one JSON object, or Markdown for a merge request.")
@@ -145,6 +145,33 @@ def skip(
         "plan",
         result,
         lambda screen, _: screen.print(_decided(changed, f"{who} skips {', '.join(guards)}")),
+        output,
+    )
+
+
+@app.command()
+def accept(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="Names of differences, as the guard `proof` has them."),
+    ],
+    *,
+    reason: ReasonOption,
+    who: WhoOption,
+    config: ConfigFile = Path("bmswitch.yaml"),
+    plan: PlanFile = None,
+    output: OutputOption = Output.human,
+) -> None:
+    """Accept differences by name. As many as the last proof found; the plan loses its approvals."""
+    from bmswitch.workflows.legs import load_working  # noqa: PLC0415 -- help stays fast
+    from bmswitch.workflows.plan_decide import accept as take  # noqa: PLC0415 -- the same
+
+    changed = take(load_working(config), plan, names, reason, who)
+    result = {"plan": changed.id, "digest": changed.digest, "accepted": changed.accepted}
+    emit(
+        "plan",
+        result,
+        lambda screen, _: screen.print(_decided(changed, f"{who} accepts {', '.join(names)}")),
         output,
     )
 

@@ -2,7 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bmswitch.cli.plan_words import edge_rows, expected, run_words, site_rows, strategy_words, title
+from bmswitch.cli.plan_words import (
+    accepted_words,
+    edge_rows,
+    expected,
+    run_words,
+    site_rows,
+    strategy_words,
+    title,
+)
 from bmswitch.model.config import other
 from bmswitch.model.history import Run
 from bmswitch.model.plan import Finding, Level, Plan, approved
@@ -38,6 +46,9 @@ def _plan(plan: Plan, needed: int, runs: Sequence[Run]) -> Iterator[str]:
     yield from _steps(plan)
     yield from _runs(runs)
     yield from _guards(plan)
+    if accepted := accepted_words(plan):
+        yield "\n## Differences that do not stop the switch\n"
+        yield from (f"- {_text(line)}" for line in accepted)
     yield from _sites(plan)
 
 

@@ -6,7 +6,15 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from bmswitch.cli.plan_words import edge_rows, expected, run_words, site_rows, strategy_words, title
+from bmswitch.cli.plan_words import (
+    accepted_words,
+    edge_rows,
+    expected,
+    run_words,
+    site_rows,
+    strategy_words,
+    title,
+)
 from bmswitch.cli.render import sentence, table
 from bmswitch.model.config import other
 from bmswitch.model.history import Run
@@ -30,6 +38,7 @@ def show_plan(
     _runs(screen, runs)
     show_findings(screen, plan.findings)
     _later_skips(screen, plan)
+    _pairs(screen, "Differences that do not stop the switch", (("-", line) for line in accepted_words(plan)))
     _end(screen, plan, path, needed, previous)
 
 

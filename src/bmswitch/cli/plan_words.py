@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bmswitch.cli.render import count, size
+from bmswitch.model.accepting import ANY, US
 from bmswitch.model.config import other
 from bmswitch.model.estimates import Estimate, lasting, ranged
 from bmswitch.model.history import Run
@@ -148,6 +149,17 @@ def _about(found: Estimate) -> str:
     return (
         f"about {count(found.likely)} ({count(round(found.low))} to {count(round(found.high))}; {found.how})"
     )
+
+
+def accepted_words(plan: Plan) -> list[str]:
+    """Who accepted which differences; those that the clone can not avoid in one line."""
+    ours = [one.name for one in plan.accepted if one.who == US]
+    found = [f"{', '.join(ours)}: the native clone can not avoid them"] if ours else []
+    for one in plan.accepted:
+        if one.who != US:
+            most = "any number" if one.at_most == ANY else f"at most {one.at_most}"
+            found.append(f"{one.name} ({most}) by {one.who}, {one.at}: {one.reason}")
+    return found
 
 
 def edge_rows(plan: Plan) -> list[tuple[str, str]]:

@@ -51,12 +51,14 @@ class Kafka(Strict, frozen=True):
     `settings` is passed through to librdkafka as it is (security.protocol, sasl.*, ssl.*); a value written
     `env:NAME` or `file:PATH` is read from there. `create_topics` is for brokers that clients may not administer: the command
     gets `BMSWITCH_TOPICS` (space separated `name:partitions`) and must have created them when it ends with 0.
+    `tells_settings: false` is for brokers that never tell their topics' settings: the plan then only warns that they are not known.
     """
 
     bootstrap: str
     settings: dict[str, str] = {}
     create_topics: Argv | None = None
     replication_factor: Count = 1
+    tells_settings: bool = True
 
 
 class Core(Strict, frozen=True):
@@ -355,11 +357,15 @@ class Budgets(Strict, frozen=True):
 class PlanRules(Strict, frozen=True):
     """What a plan needs, and by which sizes it advises.
 
+    `accept_unavoidable`: a new plan accepts the differences that the native clone can not avoid; without it each must be accepted by
+    somebody (`bmswitch plan accept`).
+
     `approvals_needed`: so many people must have approved it before a cutover (not a return). Up to `small` mailboxes it advises an upgrade in
     place; above `large` a clone that is looked at first, until a proof of this site has said equal.
     """
 
     approvals_needed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    accept_unavoidable: bool = True
     small: Annotated[int, msgspec.Meta(ge=0)] = 250
     large: Count = 5000
 

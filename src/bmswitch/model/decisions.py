@@ -16,6 +16,16 @@ class Skip(msgspec.Struct, frozen=True, kw_only=True):
     at: str
 
 
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """Differences of one name that do not stop a switch, at most so many (-1: any number). `at` is ISO 8601 in UTC."""
+
+    name: str
+    reason: str
+    who: str
+    at: str
+    at_most: int
+
+
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """One person's yes to the plan whose digest is `of`: void once anything in the plan changes."""
 

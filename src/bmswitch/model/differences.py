@@ -13,6 +13,14 @@ from bmswitch.model.digest import Json, Print
 Side = Literal["source", "target", "both"]
 ORG_UNIT_ID = "org unit id"
 ID_SHIFT = 1_000_000
+KNOWN = {
+    "hierarchy-node-stays": "hierarchy nodes deleted on the source stay on the target (clone-and-api.md 3.3)",
+    "no-default-container": "a book or calendar made from its directory entry is no default container (clone-and-api.md 3.3)",
+    "org-unit-own-id": (
+        "an org unit that the target had to invent as a parent keeps the target's own item id (change-log.md 8.3)"
+    ),
+}
+"""What the native clone can not avoid: the name that a plan accepts it by, and the reason."""
 _MAX_SHOWN = 60
 _MAX_PATHS = 20
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -87,13 +95,11 @@ def difference(
 def known_reason(found: Difference) -> str | None:
     """Why the native clone can not avoid this difference; None when it must not be."""
     if found.type == "container_flat_hierarchy" and found.side == "target":
-        return "hierarchy nodes deleted on the source stay on the target (clone-and-api.md 3.3)"
+        return KNOWN["hierarchy-node-stays"]
     if found.type == "containers" and found.what == "defaultContainer" and found.owner == found.item:
-        return (
-            "a book or calendar made from its directory entry is no default container (clone-and-api.md 3.3)"
-        )
+        return KNOWN["no-default-container"]
     if found.type == "dir" and found.what == ORG_UNIT_ID and _own_id(found.target):
-        return "an org unit that the target had to invent as a parent keeps the target's own item id (change-log.md 8.3)"
+        return KNOWN["org-unit-own-id"]
     return None
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from bmswitch.model.config import Colour
-from bmswitch.model.decisions import Approval, Skip
+from bmswitch.model.decisions import Accepted, Approval, Skip
 from bmswitch.model.estimates import Estimate
 from bmswitch.model.inventory import Inventory
 from bmswitch.model.probe import Probe
@@ -115,6 +115,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     probe: Probe = Probe()
     strategy: Strategy | None = None
     skips: list[Skip] = []
+    accepted: list[Accepted] = []
     approvals: list[Approval] = []
 
     @property

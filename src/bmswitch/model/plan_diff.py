@@ -2,6 +2,7 @@
 
 import msgspec
 
+from bmswitch.model.decisions import Accepted
 from bmswitch.model.estimates import Estimate, ranged
 from bmswitch.model.inventory import Inventory
 from bmswitch.model.plan import Finding, Plan, changes
@@ -68,6 +69,10 @@ def _inventory(old: Plan, new: Plan) -> list[str]:
     ]
 
 
+def _other(was: Accepted | None, now: Accepted) -> bool:
+    return was is None or (was.who, was.reason, was.at_most) != (now.who, now.reason, now.at_most)
+
+
 def _steady(there: Inventory) -> dict[str, str]:
     found: dict[str, str] = {}
     for side in (there.source, there.target):
@@ -132,6 +137,13 @@ def _decisions(old: Plan, new: Plan) -> list[str]:
     was, now = {one.guard: one for one in old.skips}, {one.guard: one for one in new.skips}
     found = [f"{name} is not skipped any more" for name in was if name not in now]
     found += [f"{one.who} skips {name}: {one.reason}" for name, one in now.items() if was.get(name) != one]
+    took, takes = {one.name: one for one in old.accepted}, {one.name: one for one in new.accepted}
+    found += [f"{name} is not accepted any more" for name in took if name not in takes]
+    found += [
+        f"{one.who} accepts {name}: {one.reason}"
+        for name, one in takes.items()
+        if _other(took.get(name), one)
+    ]
     gone = [one.who for one in old.standing if one.who not in {new.who for new in new.standing}]
     if gone:
         found.append(f"void: the approval of {', '.join(gone)}")

@@ -15,7 +15,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """One proof: the target equals the source, or not, or it can not be said, as of `position` of the source's log.
 
     `differences` counts unexplained ones, `known_differences` those that the clone can not avoid, `unsettled` items that
-    changed faster than they could be read. `at` is epoch seconds. `not_proved` names what was not read. `scope`
+    changed faster than they could be read. `names` counts all of them by the name that a plan accepts them by, None when they were not counted. `at` is epoch seconds. `not_proved` names what was not read. `scope`
     names the part that was read (`--only`, `--sample`), empty for the whole; `repaired` counts what was
     mended on the target after it was read (`--repair`) and proved again.
     """
@@ -35,6 +35,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     not_proved: list[str]
     dimensions: dict[str, "Counts"] = {}
     known_reasons: dict[str, int] = {}
+    names: dict[str, int] | None = None
     scope: str = ""
     repaired: int = 0
     schema: int = SCHEMA

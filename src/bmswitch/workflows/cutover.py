@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bmswitch.journal.journal import Journal
 from bmswitch.journal.lock import Lock
+from bmswitch.model.accepting import refused
 from bmswitch.model.config import Config
 from bmswitch.model.errors import BmswitchError, RefusedError, UnknownError
 from bmswitch.model.guards import ask, refusals
@@ -182,7 +183,7 @@ def _try_the_way(site: Site, hooks: Hooks) -> None:
 
 def _refresh(site: Site, proof: SwitchProof, hooks: Hooks) -> None:
     done = proof.prepare(timeout=_PREPARE_TIMEOUT)
-    bad = [difference for difference in done.differences if difference.known is None]
+    bad = refused(done.differences, site.plan.accepted)
     if bad:
         first = bad[0]
         raise RefusedError(

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from bmswitch.files import replace_file
+from bmswitch.model.accepting import unavoidable
 from bmswitch.model.config import Config
 from bmswitch.model.decisions import Skip
 from bmswitch.model.errors import PlanError, StalePlanError
@@ -38,17 +39,18 @@ def make_plan(config: Config, *, back: bool = False, skips: Sequence[Skip] = ())
     facts = beforehand(config, back=back)
     if facts.source.core_error and facts.source.kafka_error:
         side_facts(config, config.serving, strict=True)
-    looked = probe(config, facts)
+    now, looked = datetime.now(UTC), probe(config, facts)
     there = inventory(config, facts, looked)
     volume, runs = _volume(facts), load_history(config)
     given = given_of(config, volume, there, looked, runs)
     return Plan(
         schema=SCHEMA,
-        id=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}",
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        id=f"{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}",
+        created_at=now.isoformat(timespec="seconds"),
         config_hash=config_hash(config),
         config_parts=config_parts(config),
         skips=list(skips),
+        accepted=unavoidable(now.isoformat(timespec="seconds")) if config.plan.accept_unavoidable else [],
         serving=config.serving,
         back=back,
         source=fingerprint(facts.source),

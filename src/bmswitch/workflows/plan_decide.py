@@ -9,13 +9,16 @@ from pathlib import Path
 import msgspec
 
 from bmswitch.journal.lock import Lock
+from bmswitch.model.accepting import ANY
 from bmswitch.model.config import Config
-from bmswitch.model.decisions import Approval, Skip
+from bmswitch.model.decisions import Accepted, Approval, Skip
+from bmswitch.model.differences import KNOWN
 from bmswitch.model.errors import PlanError, RefusedError
 from bmswitch.model.guards import GUARDS, asked_at
 from bmswitch.model.guards.skipping import NEVER, marked
 from bmswitch.model.plan import Plan
 from bmswitch.workflows.plan import default_plan_path, load_plan, save_plan
+from bmswitch.workflows.proof_files import load_proof
 
 LOCK = "plan.lock"
 _NAMES = tuple(guard.name for guard in GUARDS)
@@ -96,6 +99,45 @@ def add_skips(config: Config, path: Path | None, skips: list[Skip]) -> Plan:
         kept = [one for one in plan.skips if one.guard not in names] + skips
         findings = [marked(msgspec.structs.replace(one, skipped=""), kept) for one in plan.findings]
         changed = msgspec.structs.replace(plan, skips=kept, findings=findings)
+        save_plan(changed, path)
+    return changed
+
+
+def accept(config: Config, path: Path | None, names: Sequence[str], reason: str, who: str) -> Plan:
+    """The plan file with differences accepted by name: as many of each as the last proof has found, and not one more.
+
+    Raises:
+        RefusedError: no proof has found such a difference, or no reason or name.
+    """
+    if not reason.strip() or not who.strip():
+        raise RefusedError(
+            "a difference is accepted by reason and name only",
+            next_command="bmswitch plan accept NAME --reason TEXT --who NAME",
+        )
+    proof = load_proof(Path(config.run_dir))
+    seen = (proof.names if proof else None) or {}
+    for name in names:
+        if name not in seen and name not in KNOWN:
+            raise RefusedError(
+                f"the last proof has found no difference {name}",
+                evidence=f"it found: {', '.join(seen) or 'none'}; the clone can not avoid: {', '.join(KNOWN)}",
+                next_command="bmswitch verify; its differences.ndjson has them all",
+            )
+    new = [
+        Accepted(
+            name=name,
+            reason=reason.strip(),
+            who=who.strip(),
+            at=_now(),
+            at_most=ANY if name in KNOWN else seen[name],
+        )
+        for name in names
+    ]
+    path = path or default_plan_path(config)
+    with _locked(path, "plan accept"):
+        plan = load_plan(config, path)
+        kept = [one for one in plan.accepted if one.name not in set(names)]
+        changed = msgspec.structs.replace(plan, accepted=[*kept, *new])
         save_plan(changed, path)
     return changed
 

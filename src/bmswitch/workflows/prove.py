@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,9 @@ import msgspec
 
 from bmswitch.bluemind.bulk import Bulk
 from bmswitch.kafka.topics import Topics
+from bmswitch.model.accepting import refused, types_of, unavoidable
 from bmswitch.model.config import Colour, Config
+from bmswitch.model.decisions import Accepted
 from bmswitch.model.differences import Difference, Place
 from bmswitch.model.errors import BmswitchError
 from bmswitch.model.plan import Plan
@@ -28,7 +30,7 @@ from bmswitch.model.topics import CRP
 from bmswitch.parity.ledger import touched_since
 from bmswitch.parity.partial import compare, details
 from bmswitch.parity.sides import Sides
-from bmswitch.parity.suspects import settle, unexplained
+from bmswitch.parity.suspects import settle
 from bmswitch.parity.touched import Touched
 from bmswitch.workflows.barrier import run_barrier
 from bmswitch.workflows.mirroring import TOUCHED_FILE
@@ -78,6 +80,7 @@ class SwitchPieces:
     position: Callable[[], Position]
     barrier: Callable[[], object]
     newer: bool = False
+    accepted: Sequence[Accepted] = tuple(unavoidable(""))
 
 
 class SwitchProof:
@@ -157,7 +160,7 @@ class SwitchProof:
         except (BmswitchError, TimeoutError) as error:
             why = error.cause if isinstance(error, BmswitchError) else "the deadline passed before an answer"
             return _result("unknown", start, position, why=why)
-        bad = unexplained(found)
+        bad = refused(found, self._pieces.accepted)
         verdict: Verdict = "different" if bad else "equal"
         return _result(verdict, start, position, found=bad, containers=places, items=items)
 
@@ -195,9 +198,10 @@ class SwitchProof:
                 return []
             if time.monotonic() + _AGAIN >= deadline:
                 return await self._details(todo)
-            if all(place.type in _MAY_BE_KNOWN for place in todo.places):
+            may_stay = _MAY_BE_KNOWN | types_of(self._pieces.accepted)
+            if all(place.type in may_stay for place in todo.places):
                 found = await self._details(todo)
-                if not unexplained(found):
+                if not refused(found, self._pieces.accepted):
                     return found
             await asyncio.sleep(_AGAIN)
 
@@ -271,6 +275,7 @@ def open_switch_proof(config: Config, plan: Plan, proof: Proof) -> SwitchProof:
             position=lambda: reader.ends(topics),
             barrier=barrier,
             newer=len(versions) > 1,
+            accepted=plan.accepted,
         ),
         start,
         touched,

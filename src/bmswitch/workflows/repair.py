@@ -18,6 +18,7 @@ from bmswitch.bluemind.pen import Pen
 from bmswitch.journal.lock import Lock
 from bmswitch.journal.notes import Notes
 from bmswitch.kafka.topics import Topics
+from bmswitch.model.accepting import counted_names
 from bmswitch.model.config import Colour, Config
 from bmswitch.model.differences import Difference, Place
 from bmswitch.model.errors import BmswitchError, RefusedError
@@ -253,6 +254,7 @@ def _proved(outcome: Outcome, written: list[Difference], settled: Settled) -> Ou
         verdict=verdict_of(differences=len(bad), unsettled=unsettled),
         differences=len(bad),
         unsettled=unsettled,
+        names=counted_names(certain),
         dimensions=counted(outcome.proof.dimensions, certain),
         repaired=len(written),
     )

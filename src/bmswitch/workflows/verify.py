@@ -17,6 +17,7 @@ from bmswitch.bluemind.client import Core
 from bmswitch.bluemind.pace import Pace
 from bmswitch.journal.lock import Lock
 from bmswitch.kafka.topics import Topics
+from bmswitch.model.accepting import counted_names
 from bmswitch.model.config import Colour, Config
 from bmswitch.model.differences import Difference
 from bmswitch.model.errors import BmswitchError, BusyError, UnknownError
@@ -262,6 +263,7 @@ def _outcome(
         ),
         scope=str(scope),
         dimensions=dimensions(work.seen, found),
+        names=counted_names(found),
         known_reasons=dict(Counter(one.known for one in found if one.known)),
     )
     ordered = sorted([*found, *settled.unsettled], key=lambda d: (d.domain, d.owner, d.container, d.item))

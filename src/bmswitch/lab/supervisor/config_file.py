@@ -82,7 +82,9 @@ def _site(layout: Layout, state: State, colour: Colour) -> Site:
         url=f"http://{ADDRESSES[colour]}:{state.ports[f'{colour}_http']}",
         token=Secret(file=f"secrets/{colour}.token"),
         version=VERSIONS[colour],
-        kafka=Kafka(bootstrap=state.bootstraps[colour], create_topics=create),
+        kafka=Kafka(
+            bootstrap=state.bootstraps[colour], create_topics=create, tells_settings=state.kafka != "embedded"
+        ),
         installation_id=state.installation_id,
         core=Core(
             stop=[f"{colour}/stop-core"],

@@ -11,6 +11,7 @@ from bmswitch.model.guards.clocks_agree import clocks_agree
 from bmswitch.model.guards.clone_readers_stable import clone_readers_stable
 from bmswitch.model.guards.cluster_ports_closed import cluster_ports_closed
 from bmswitch.model.guards.compaction_waits import compaction_waits
+from bmswitch.model.guards.deleted_by_one import deleted_by_one
 from bmswitch.model.guards.disk import disk
 from bmswitch.model.guards.documents_apart import documents_apart
 from bmswitch.model.guards.documents_in_bucket import documents_in_bucket
@@ -89,6 +90,7 @@ GUARDS: tuple[Guard, ...] = (
     bucket_of_the_source,
     bodies_in_bucket,
     bucket_versioned,
+    deleted_by_one,
     retention_long,
     documents_in_bucket,
     documents_apart,

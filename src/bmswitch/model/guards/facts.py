@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from bmswitch.model.config import Colour
+from bmswitch.model.decisions import Accepted
 from bmswitch.model.proof import Proof
 from bmswitch.model.status import ReplicateStatus
 
@@ -28,7 +29,8 @@ class SideFacts(msgspec.Struct, frozen=True, kw_only=True):
     `wanted_version` is the configured one. `edges` are the uids of servers with an edge's tag, `tags` those of each; `copies` the fewest
     copies of a partition of each topic; `settings` what the broker tells of each topic. `sysconf` is the system
     configuration, None when the core is in no state to tell it; each value that may be secret is a digest.
-    `needs_upgrade`: its schema upgraders have not run. `broker` is what a broker tells of itself; `nodes_topic` the copies
+    `needs_upgrade`: its schema upgraders have not run. `tells_settings` false: the configuration says that its brokers do not tell
+    their settings. `broker` is what a broker tells of itself; `nodes_topic` the copies
     of the cluster's own topic, 0 when it is not there; `protocol` how we reach Kafka; `readers` the state of each consumer group of a
     clone; `gone` counts records before the first one of each topic, `oldest` is the age (seconds) of the first record of those
     that are deleted from; `jobs` the next run (epoch ms) of each planned job; `documents` counts searchable documents, -1 when not told.
@@ -53,6 +55,7 @@ class SideFacts(msgspec.Struct, frozen=True, kw_only=True):
     oldest: dict[str, float] = {}
     settings: dict[str, dict[str, str]] = {}
     settings_error: str = ""
+    tells_settings: bool = True
     kafka_error: str = ""
     sysconf: dict[str, str] | None = None
     sysconf_error: str = ""
@@ -189,7 +192,7 @@ class SwitchFacts(msgspec.Struct, frozen=True, kw_only=True):
     `orphans` are changes that a clone reads only once; `frontend_faults` what a client would see go wrong now. `keys` are
     those that are configured; `dry`: nothing may be written, so they were not tried. `fresh_bodies` are those that the newest
     records of the log name, `fresh_missing` the ones that the bucket does not have. `unknown_types` counts the copied records of each
-    type (`type class`) that bmswitch does not know.
+    type (`type class`) that bmswitch does not know. `accepted` are the differences that the plan accepts.
     """
 
     plan_id: str
@@ -208,6 +211,7 @@ class SwitchFacts(msgspec.Struct, frozen=True, kw_only=True):
     fresh_bodies: int = 0
     fresh_missing: list[str] = []
     fresh_error: str = ""
+    accepted: list[Accepted] = []
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +221,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     is the record limit of topics that bmswitch makes on the target, `new_topic_copies` their copies, both 0 when a command
     of the operator makes them. `override` is what the clone puts over the source's system configuration (digests, too).
     `open_ports` are those of a fixed list that a connection from here reached. `missing_rights` are the parts whose writing can
-    not be withdrawn from the source; `rate` is the configured limit of the copy in records a second, 0 for none; `unproven_policy`: a bucket policy without a key to see that it is applied. `switch` is None
+    not be withdrawn from the source; `rate` is the configured limit of the copy in records a second, 0 for none; `same_bucket_keys`: the
+    configured bucket_key of both sides is one, None when one of them is not configured; `unproven_policy`: a bucket policy without a key
+    to see that it is applied. `switch` is None
     before the copy runs; `back` marks the way back of an upgrade.
     """
 
@@ -238,6 +244,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     missing_commands: list[str] = []
     missing_rights: list[str] = []
     unproven_policy: bool = False
+    same_bucket_keys: bool | None = None
     override: dict[str, str] = {}
     machines: list[MachineFacts] = []
     open_ports: list[PortFacts] = []

@@ -1,6 +1,6 @@
 """Prevents that records are deleted before they are copied, or refused as too large (C 28, change-log.md 1.2)."""
 
-from bmswitch.model.guards.answers import passed, stop, warn
+from bmswitch.model.guards.answers import passed, stop, unknown, warn
 from bmswitch.model.guards.facts import Facts
 from bmswitch.model.guards.guard import guard
 from bmswitch.model.plan import Finding
@@ -29,6 +29,13 @@ def log_settings(facts: Facts) -> Finding:
             f"a topic on {target} takes smaller records than on {source}",
             "; ".join(small),
             f"raise max.message.bytes of that topic on {target}'s Kafka",
+        )
+    hidden = [side for side in facts.sides if side.settings_error and side.tells_settings]
+    if hidden:
+        return unknown(
+            f"{' and '.join(side.colour for side in hidden)}'s Kafka does not tell the settings of its topics",
+            "; ".join(side.settings_error for side in hidden),
+            "give bmswitch the right DescribeConfigs; for brokers that never tell, kafka.tells_settings: false, and look yourself",
         )
     dark = [side.settings_error for side in facts.sides if side.settings_error]
     if dark:

@@ -12,6 +12,12 @@ def two_sites(facts: Facts) -> Finding:
     source, target = facts.source, facts.target
     if source.url == target.url:
         return stop("blue and green are the same core", source.url, "correct blue.url or green.url")
+    if target.servers and set(target.servers.values()) == set(source.servers.values()):
+        return stop(
+            "blue and green are one installation under two addresses",
+            f"{source.url} and {target.url} have the same servers: {', '.join(sorted(target.servers.values()))}",
+            f"correct {target.colour}.url",
+        )
     same = source.kafka_cluster_id and source.kafka_cluster_id == target.kafka_cluster_id
     if same and facts.mode == "mirror":
         return stop(

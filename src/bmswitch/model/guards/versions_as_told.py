@@ -15,6 +15,7 @@ def versions_as_told(facts: Facts) -> Finding:
         return stop(
             f"{target.colour} is older than {source.colour}",
             f"{target.wanted_version} < {source.wanted_version}",
+            f"give {target.colour} {source.wanted_version} or newer, and correct {target.colour}.version",
         )
     for side in facts.sides:
         if side.version and not _fits(side.version, side.wanted_version):

@@ -16,6 +16,7 @@ from bmswitch.workflows.facts.bucket import bucket_facts
 from bmswitch.workflows.facts.certificates import certificate_facts
 from bmswitch.workflows.facts.clocks import clock_facts
 from bmswitch.workflows.facts.heartbeat import heartbeat_age
+from bmswitch.workflows.facts.keys import same_keys
 from bmswitch.workflows.facts.machines import machine_facts
 from bmswitch.workflows.facts.network import link_facts, open_ports, public_facts
 from bmswitch.workflows.facts.nodes import look, node_facts
@@ -87,6 +88,7 @@ def _common(config: Config, pool: ThreadPoolExecutor, plan: Plan | None, *, coun
         new_topic_copies=config.target.kafka.replication_factor if made_by_us else 0,
         missing_commands=[name for name in ("stop", "start", "kick") if getattr(core, name) is None],
         missing_rights=[part for part, way in parts if way is None],
+        same_bucket_keys=same_keys(config),
         unproven_policy=isinstance(rights.bucket, BucketPolicy) and config.source.bucket_key is None,
         override=harmless(sysconf_override(config)),
         machines=machine_facts(config, pool, source),

@@ -41,6 +41,7 @@ def with_broker(facts: SideFacts, site: Site, *, gate: bool) -> SideFacts:
         settings=settings,
         settings_error=settings_error,
         oldest=oldest,
+        tells_settings=site.kafka.tells_settings,
         broker=broker,
         readers=readers,
         readers_error=readers_error,

@@ -13,7 +13,7 @@ def key_facts(config: Config) -> list[KeyFacts]:
     """For each side whose key is configured."""
     sides = [(colour, config.site(colour).bucket_key) for colour in (config.serving, config.standby)]
     found = {colour: key for colour, key in sides if key is not None}
-    same = len(found) == 2 and len({read_secret(key.access_key) for key in found.values()}) == 1
+    same = same_keys(config) is True
     facts = []
     for colour, key in found.items():
         try:
@@ -21,6 +21,14 @@ def key_facts(config: Config) -> list[KeyFacts]:
         except BmswitchError as error:
             facts.append(KeyFacts(colour=colour, error=told(error)))
     return facts
+
+
+def same_keys(config: Config) -> bool | None:
+    """Both sides work on the bucket with one key; None when a side's key is not configured."""
+    mine, theirs = config.source.bucket_key, config.target.bucket_key
+    if mine is None or theirs is None:
+        return None
+    return read_secret(mine.access_key) == read_secret(theirs.access_key)
 
 
 def _may(config: Config, key: BucketKey) -> bool:

@@ -45,6 +45,7 @@ def switch_facts(
         unknown_types=noted(run_dir).unknown,
         keys=keys.result() if keys else [],
         dry=dry,
+        accepted=plan.accepted,
         fresh_bodies=fresh.result()[0][0],
         fresh_missing=fresh.result()[0][1],
         fresh_error=fresh.result()[1],
