@@ -152,7 +152,7 @@ def _end(screen: Console, plan: Plan, path: str, needed: int, previous: str) -> 
     if plan.stops:
         screen.print(f"[bold red]{len(plan.stops)} thing(s) stand in the way.[/] Mend them and plan again.")
         return
-    sentence(screen, f"Nothing stands in the way. Written to {path} ({plan.digest[:12]})")
+    sentence(screen, f"Nothing stands in the way. It is in {path} ({plan.digest[:12]})")
     if answer.level is Level.stop:
         screen.print(f"next: {answer.command}")
         return
