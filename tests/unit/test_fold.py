@@ -211,7 +211,7 @@ def test_the_target_holds_what_the_naive_fold_says_whatever_is_killed_when(
 
 
 @given(parts=st.lists(partitions, min_size=1, max_size=2), keys=st.integers(0, 6))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
 def test_each_record_that_is_written_meets_the_folders_that_it_would_have_met(
     tmp_path: Path, parts: list[Any], keys: int
 ) -> None:

@@ -8,10 +8,6 @@ CREATE with its UPDATE (change-log.md 3.4). Only types of the two tables below a
 - everything that is rare, or that no restorer is known for.
 """
 
-from enum import IntEnum
-
-import msgspec
-
 ITEMS = (
     "addressbook",
     "calendar",
@@ -36,74 +32,63 @@ FOLDERS = "replicated_mailboxes"
 """Needed by mails and by children, and names are unique: only an UPDATE is left out, between two records that name the folder and
 its parent as it does. The CREATE always stays: UIDVALIDITY needs both (clone-and-api.md 3.4)."""
 
-UPDATE, DELETE = b'"UPDATE"}', b'"DELETE"}'
 _START = b'{"type":"'
-_MAIL_START = _START + MAILS.encode()
 _WHOLE, _MAIL, _FOLDER = range(3)
-_RULES = (
-    {_START + name.encode(): _WHOLE for name in ITEMS}
-    | {_MAIL_START: _MAIL}
-    | {_START + FOLDERS.encode(): _FOLDER}
-)
-_OPERATIONS = frozenset((b'"CREATE"}', UPDATE, DELETE))
+_RULES = {name.encode() + b'"': _WHOLE for name in ITEMS} | {
+    MAILS.encode() + b'"': _MAIL,
+    FOLDERS.encode() + b'"': _FOLDER,
+}
+_FIRST = {
+    name[:8]: [(full, rule) for full, rule in _RULES.items() if full[:8] == name[:8]] for name in _RULES
+}
+_UPDATE, _DELETE = b'"UPDATE"}', b'"DELETE"}'
 _ANY = b""
 
+NEVER, BETWEEN, ALWAYS = range(3)
+"""When a write may be left out once a later one has its run: never; if the one before it has that run too; always."""
 
-class Goes(IntEnum):
-    """When a write may be left out once a later one has the same run: never, if the one before it has it too, always."""
+Step = tuple[bytes, bytes | None, int, bool]
+"""One write: item, run, when it may be left out, and whether it deletes what needs no deletion where it never was.
 
-    NEVER = 0
-    BETWEEN = 1
-    ALWAYS = 2
-
-
-class Step(msgspec.Struct, frozen=True, gc=False):
-    """One write to an item. It makes the write before it needless when both have the same `run`; None: it never does.
-
-    `item` is unequal for different items. `deletes`: what it deletes needs no deletion where it never was.
-    """
-
-    item: bytes
-    run: bytes | None
-    goes: Goes = Goes.ALWAYS
-    deletes: bool = False
+`item` is unequal for different items. A write makes the one before it needless when both have the same `run`; None: it never does.
+"""
+ODD: Step = (b"", None, NEVER, False)
+"""A record that may be of a folded type but is not read: it passes untouched."""
 
 
 def step_of(key: bytes, value: bytes) -> Step | None:
-    """What a record does to an item; None for a record that must pass untouched and ends no run.
+    """What a record does to an item; None for a record of another type. Both pass untouched and end no run: None and `ODD`.
 
-    Fields are found by their bytes: inside a JSON string a quote is escaped, so the marks looked for can not stand there.
+    Fields are found by their bytes, as decoding costs more than all the rest: inside a JSON string a quote is escaped, so the
+    marks looked for can not stand there. A record that makes another one needless must be decoded as well.
     """
-    rule = _RULES.get(key[: key.find(b'"', 9)])
-    if rule is None:
-        return None
-    head, mark, tail = key.partition(b',"id":')
-    operation = tail[-9:]
-    if not mark or operation not in _OPERATIONS or tail.startswith(b"0,"):
-        return None
-    if operation == DELETE:
-        uid = _plain(value[7:-1]) if value[:7] == b'{"uid":' else None
-        return Step(head + uid, _ANY if rule == _MAIL else None, deletes=rule == _MAIL) if uid else None
-    end = value.rfind(b',"internalId":')
-    uid = _plain(value[value.rfind(b',"uid":', 0, end) + 7 : end]) if end > 0 else None
-    if uid is None or value[:9] != b'{"value":':
-        return None
-    if rule == _FOLDER:
-        return Step(head + uid, _names(value), Goes.BETWEEN if operation == UPDATE else Goes.NEVER)
-    return Step(head + uid, _ANY)
+    rules = _FIRST.get(key[9:17])
+    if rules is None:
+        return None if key[:9] == _START else ODD
+    for name, rule in rules:
+        if key.startswith(name, 9):
+            at = key.find(b',"id":', 20)
+            return _read(key, value, at, rule) if at > 0 and key[:9] == _START else ODD
+    return None
 
 
-def is_odd(key: bytes) -> bool:
-    """True for a key that may be a mail record's although `step_of` does not read the record."""
-    return not key.startswith(_START) or key.startswith(_MAIL_START)
+def _read(key: bytes, value: bytes, at: int, rule: int) -> Step:
+    operation = key[-9:]
+    if operation == _DELETE:
+        if value[:8] != b'{"uid":"' or value.find(b'"', 8) != len(value) - 2 or b"\\" in value:
+            return ODD
+        return key[:at] + value[7:-2], _ANY if rule == _MAIL else None, ALWAYS, rule == _MAIL
+    end = value.rfind(b'","internalId":')
+    start = value.rfind(b'"', 0, end)
+    if end < 0 or value[start - 7 : start] != b',"uid":' or value[:9] != b'{"value":':
+        return ODD
+    item = key[:at] + value[start:end]
+    if rule != _FOLDER:
+        return item, _ANY, ALWAYS, False
+    return item, _names(value, end), BETWEEN if operation == _UPDATE else NEVER, False
 
 
-def _plain(text: bytes) -> bytes | None:
-    """The text when it is one JSON string without escapes."""
-    return text if text[:1] == b'"' and text.find(b'"', 1) == len(text) - 1 and b"\\" not in text else None
-
-
-def _names(value: bytes) -> bytes | None:
-    """Name, parent and state of a folder, which come first in it; None when it is flagged deleted or unlike the known ones."""
-    end = value.find(b',"lastUid":')
-    return None if end < 0 or b'"Deleted"' in value else value[:end]
+def _names(value: bytes, end: int) -> bytes | None:
+    """Name, parent and state of a folder, which come first in it; None when it is flagged or unlike the known ones."""
+    names = value.find(b',"lastUid":')
+    return None if names < 0 or value.rfind(b'"flags":[]') < end else value[:names]

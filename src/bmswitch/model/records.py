@@ -45,7 +45,7 @@ class LegacyKey(RecordKey, frozen=True):
     """A key as it was written until February 2022: boolean `created` instead of `operation` (change-log.md 5.7)."""
 
 
-class LogRecord(msgspec.Struct, frozen=True):
+class LogRecord(msgspec.Struct, frozen=True, array_like=True):
     """One record on its way from a source through the cures to a sink. `value` None is a Kafka tombstone."""
 
     topic: str

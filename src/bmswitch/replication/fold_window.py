@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from bmswitch.model.errors import JournalError, RecordError
-from bmswitch.model.fold import Goes, Step, is_odd, step_of
+from bmswitch.model.fold import ALWAYS, BETWEEN, ODD, Step, step_of
 from bmswitch.model.records import LogRecord
 from bmswitch.replication.api import Place
 from bmswitch.replication.fold_spill import Spill
@@ -71,7 +71,11 @@ class Window:
                     topic, partition = record.topic, record.partition
                     items = self._of((topic, partition))
                 if record.value is not None:
-                    self._take(number, record, record.value, items)
+                    step = step_of(record.key, record.value)
+                    if step is ODD:
+                        items.odd = True
+                    elif step is not None:
+                        self._take(number, record, step, items)
                 elif record.key[:-9] in self._gone:
                     self._needed[number] = 0
                 number += 1
@@ -88,42 +92,39 @@ class Window:
             items = self._items[place] = _Items(b"%d/" % len(self._items), {})
         return items
 
-    def _take(self, number: int, record: LogRecord, value: bytes, items: _Items) -> None:
-        step = step_of(record.key, value)
-        if step is None:
-            items.odd = items.odd or is_odd(record.key)
-            return
-        before = items.last.get(step.item)
-        same = before is not None and before[1] == step.run
+    def _take(self, number: int, record: LogRecord, step: Step, items: _Items) -> None:
+        item, run, goes, deletes = step
+        before = items.last.get(item)
+        same = before is not None and before[1] == run
         if (same or self._spill is not None) and not _understood(record):
             return
         if before is not None and same:
             self._needed[before[0]] &= not before[2]
-            if step.deletes and self._fresh and not items.odd:
-                self._leave_out(number, record, step, items)
+            if deletes and self._fresh and not items.odd:
+                self._leave_out(number, record, item, items)
                 return
         elif self._spill is not None:
-            self._note(self._spill, step, number, before, items.prefix)
-        if step.run is None:
-            items.last.pop(step.item, None)
+            self._note(self._spill, items.prefix + item, before, None if run is not None else number)
+        if run is None:
+            items.last.pop(item, None)
         else:
-            may_go = step.goes == Goes.ALWAYS or (same and step.goes == Goes.BETWEEN)
-            items.last[step.item] = (number, step.run, may_go)
+            items.last[item] = (number, run, goes == ALWAYS or (same and goes == BETWEEN))
 
-    def _leave_out(self, number: int, record: LogRecord, step: Step, items: _Items) -> None:
+    def _leave_out(self, number: int, record: LogRecord, item: bytes, items: _Items) -> None:
         """A deletion of an item of which nothing is on the target and nothing goes there: it and its tombstones."""
         self._needed[number] = 0
         self._gone.add(record.key[:-9])
-        del items.last[step.item]
+        _, run, _ = items.last.pop(item)
         if self._spill is not None:
-            self._spill.add(items.prefix + step.item, number, step.run, may_go=True)
+            self._spill.add(items.prefix + item, number, run, may_go=True)
 
-    def _note(self, spill: Spill, step: Step, number: int, before: _Write | None, prefix: bytes) -> None:
+    @staticmethod
+    def _note(spill: Spill, item: bytes, before: _Write | None, ends: int | None) -> None:
         """A run ends: what is on disk of this item must not be taken for the start of a later run."""
         if before is not None:
-            spill.add(prefix + step.item, before[0], before[1], may_go=before[2])
-        if step.run is None:
-            spill.add(prefix + step.item, number, None, may_go=False)
+            spill.add(item, before[0], before[1], may_go=before[2])
+        if ends is not None:
+            spill.add(item, ends, None, may_go=False)
 
     def _spill_items(self) -> None:
         self._spill = self._spill or Spill(self._folder)
@@ -162,12 +163,11 @@ class Window:
 
 
 def _understood(record: LogRecord) -> bool:
-    """False for what will be parked: it must not make another record needless."""
+    """False for what will be parked, or dropped by the clone (id 0): it must not make another record needless."""
     try:
-        understand(record)
+        return understand(record).id != 0
     except RecordError:
         return False
-    return True
 
 
 @contextmanager
