@@ -13,6 +13,7 @@ from bmswitch.model.inventory import BucketInventory, Disk, Inventory, Log, Node
 from bmswitch.model.plan import Step
 from bmswitch.model.predict import Given, predict
 from bmswitch.model.probe import BodyProbe, LogProbe, Probe, RestProbe
+from bmswitch.model.status import ReplicateStatus
 from bmswitch.model.strategy import Case, choose
 from bmswitch.workflows.history import history_path, load_history, remember
 from bmswitch.workflows.inventory import parse_df
@@ -73,6 +74,29 @@ def test_a_copy_that_never_ran_here_has_a_lower_bound_and_no_more() -> None:
     assert limited.low == 1000.0
     assert "replication.rate" in limited.how
     assert predict("replicate", given(probe=Probe())).estimate is None
+
+
+def test_a_copy_that_runs_says_itself_what_is_left() -> None:
+    status = ReplicateStatus(
+        plan_id="p",
+        pid=1,
+        phase="copying",
+        started_at=0,
+        updated_at=0,
+        left_seconds=90,
+        left_low=60,
+        left_high=200,
+    )
+    found = predict("replicate", given(runs=[RUN], status=status)).estimate
+    assert found is not None
+    assert (found.low, found.likely, found.high) == (60, 90, 200)
+    open_end = predict("replicate", given(status=msgspec.structs.replace(status, left_high=None))).estimate
+    assert open_end is not None
+    assert (open_end.low, open_end.high) == (60, None)
+    ended = msgspec.structs.replace(status, phase="stopped")
+    again = predict("replicate", given(runs=[RUN], status=ended)).estimate
+    assert again is not None
+    assert again.likely == 200.0
 
 
 def test_earlier_runs_are_scaled_by_the_log_and_narrow_the_range() -> None:
@@ -165,6 +189,7 @@ def test_ranges_as_people_say_them() -> None:
         "about 12 min (10 min to 15 min)"
     )
     assert ranged(Estimate(low=0.1, likely=None, high=5, how="")) == "at most 5.0 s, at least 0.1 s"
+    assert ranged(Estimate(low=0.0, likely=None, high=5, how="")) == "at most 5.0 s"
     assert ranged(Estimate(low=3, likely=None, high=None, how="")) == "at least 3.0 s"
 
 
@@ -228,6 +253,7 @@ tmpfs              1600000     2000   1598000       1% /run
 /dev/sda1        100000000 40000000  60000000      40% /
 /dev/sdb1        500000000 90000000 410000000      18% /var/spool/bm mail
 /dev/sda1        100000000 40000000  60000000      40% /snap
+/dev/sdc1              100      100         0     100% /boot/tiny
 df: /mnt/gone: Stale file handle"""
     assert parse_df(told) == [
         Disk("/", 102_400_000_000, 61_440_000_000),

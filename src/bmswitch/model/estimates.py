@@ -7,6 +7,7 @@ import msgspec
 
 _SURE = 2.0
 """Standard errors on both sides: about 95 of 100 such ranges hold the true number."""
+_NOTHING = 0.05
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +67,8 @@ def ranged(found: Estimate) -> str:
     """A duration in seconds with its range: `about 12 min (10 min to 15 min)`, `at most 5.0 s`, `at least 3.0 s`."""
     if found.likely is not None and found.high is not None:
         return f"about {lasting(found.likely)} ({lasting(found.low)} to {lasting(found.high)})"
+    if found.high is not None and found.low < _NOTHING:
+        return f"at most {lasting(found.high)}"
     if found.high is not None:
         return f"at most {lasting(found.high)}, at least {lasting(found.low)}"
     return f"at least {lasting(found.low)}"

@@ -8,10 +8,11 @@ import math
 
 import msgspec
 
-from bmswitch.model.estimates import Estimate, at_least, scaled
+from bmswitch.model.estimates import Estimate, at_least, lasting, scaled
 from bmswitch.model.history import Run, of_step
 from bmswitch.model.inventory import Inventory
 from bmswitch.model.probe import Probe
+from bmswitch.model.status import ReplicateStatus
 
 _ROUGH = (1.0, 1.5, 3.0)
 """Times the reading of the source alone: the other side is read beside it, counts come before items, what moves is read again."""
@@ -21,7 +22,10 @@ _MIB = 1024 * 1024
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """What a prediction rests on. Times in seconds; `rate` is the configured limit of records a second, 0 for none."""
+    """What a prediction rests on. Times in seconds; `rate` is the configured limit of records a second, 0 for none.
+
+    `status` is that of a copy that runs now; `log_life` the seconds until the source's log loses its oldest record, None when it never does.
+    """
 
     records: int
     bodies: int
@@ -35,6 +39,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     soak: float = 0.0
     batch: int = 1
     every: float = 0.0
+    status: ReplicateStatus | None = None
+    log_life: float | None = None
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +76,7 @@ def _provision(given: Given) -> Prediction:
 
 def _replicate(given: Given) -> Prediction:
     log = given.probe.log
-    estimate = _from_runs("replicate", given)
+    estimate = _under_way(given.status) or _from_runs("replicate", given)
     if estimate is None and (log.rate or given.rate):
         rate = min(rate for rate in (log.rate, given.rate) if rate)
         how = (
@@ -94,6 +100,18 @@ def _replicate(given: Given) -> Prediction:
     )
 
 
+def _under_way(status: ReplicateStatus | None) -> Estimate | None:
+    """A copy that runs now knows best what is left of it: by the rate at which green takes what it is given."""
+    if status is None or status.phase not in {"copying", "cloning"}:
+        return None
+    how = f"what is left, as replicate says: {status.lag_records:,} records, green takes {status.records_per_second:,.0f} a second"
+    if status.left_seconds is None or status.left_low is None:
+        return None
+    if status.left_high is None:
+        return at_least(status.left_low, how)
+    return Estimate(low=status.left_low, likely=status.left_seconds, high=status.left_high, how=how)
+
+
 def _retention(given: Given) -> str:
     """When the source's log would lose what is still to be copied."""
     settings = given.inventory.source.log.settings
@@ -102,7 +120,8 @@ def _retention(given: Given) -> str:
         return "whether the log's retention would end it is not known: the broker does not tell"
     if any("delete" in one for one in policy):
         kept = ", ".join(settings.get("retention.ms", ["?"]))
-        return f"the log deletes by age (retention.ms {kept}): records older than that are lost before they are copied"
+        when = f", the oldest in {lasting(given.log_life)}" if given.log_life is not None else ""
+        return f"the log deletes by age (retention.ms {kept}){when}: what is not copied by then is lost"
     return "the log's retention never ends it: it is compacted, the newest record of each key stays"
 
 

@@ -31,6 +31,7 @@ _READERS = 16
 _TIMEOUT = 10.0
 _DAY = 86_400
 _KIB = 1024
+_SMALLEST = 64 * 1024 * 1024
 _NO_DISKS = ("tmpfs", "devtmpfs", "udev", "shm", "none", "/dev/loop")
 
 
@@ -142,13 +143,13 @@ def _disks(config: Config, side: SideFacts, uid: str) -> list[Disk]:
 
 
 def parse_df(text: str) -> list[Disk]:
-    """File systems on disks of a `df -Pk` answer; what is in memory or mounted a second time is left out."""
+    """File systems on disks of a `df -Pk` answer; what is in memory, tiny, or mounted a second time is left out."""
     found: dict[str, Disk] = {}
     for line in text.splitlines():
         words = line.split()
         if len(words) < 6 or not (words[1].isdecimal() and words[3].isdecimal()):
             continue
-        if words[0].startswith(_NO_DISKS) or words[0] in found or int(words[1]) == 0:
+        if words[0].startswith(_NO_DISKS) or words[0] in found or int(words[1]) * _KIB < _SMALLEST:
             continue
         found[words[0]] = Disk(" ".join(words[5:]), int(words[1]) * _KIB, int(words[3]) * _KIB)
     return list(found.values())

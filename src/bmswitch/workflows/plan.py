@@ -42,7 +42,7 @@ def make_plan(config: Config, *, back: bool = False, skips: Sequence[Skip] = ())
     now, looked = datetime.now(UTC), probe(config, facts)
     there = inventory(config, facts, looked)
     volume, runs = _volume(facts), load_history(config)
-    given = given_of(config, volume, there, looked, runs)
+    given = given_of(config, facts, volume=volume, there=there, looked=looked, runs=runs)
     return Plan(
         schema=SCHEMA,
         id=f"{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}",

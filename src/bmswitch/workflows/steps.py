@@ -1,15 +1,22 @@
 """The commands of a run in their order: what each does, what clients notice, how it is undone."""
 
+import math
+from pathlib import Path
+
 import msgspec
 
 from bmswitch.model.config import CommandProvision, Config
 from bmswitch.model.guards.facts import Facts
+from bmswitch.model.guards.log_outlives_copy import remaining_life
 from bmswitch.model.history import Run
 from bmswitch.model.inventory import Inventory
 from bmswitch.model.plan import Step, Volume
 from bmswitch.model.predict import Given, predict
 from bmswitch.model.probe import Probe
 from bmswitch.model.strategy import Case
+from bmswitch.replication.state import read_status
+
+_FRESH = 15.0
 
 
 def steps(config: Config) -> list[Step]:
@@ -55,9 +62,12 @@ def predicted(plain: list[Step], given: Given) -> list[Step]:
     return found
 
 
-def given_of(config: Config, volume: Volume, there: Inventory, looked: Probe, runs: list[Run]) -> Given:
+def given_of(
+    config: Config, facts: Facts, *, volume: Volume, there: Inventory, looked: Probe, runs: list[Run]
+) -> Given:
     """What predictions rest on, from what was read and configured."""
-    build = config.provision
+    build, life = config.provision, remaining_life(facts)
+    status = read_status(Path(config.run_dir))
     return Given(
         records=volume.total_records,
         bodies=volume.bodies,
@@ -71,6 +81,8 @@ def given_of(config: Config, volume: Volume, there: Inventory, looked: Probe, ru
         soak=config.soak.seconds,
         batch=config.sessions.batch,
         every=config.sessions.every,
+        status=status if status and facts.now - status.updated_at < _FRESH else None,
+        log_life=life if math.isfinite(life) else None,
     )
 
 
