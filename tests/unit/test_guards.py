@@ -45,6 +45,7 @@ from bmswitch.model.guards.facts import (
     ParkedFacts,
 )
 from bmswitch.model.plan import Level
+from bmswitch.model.status import WorkerStatus
 from bmswitch.workflows.facts.sysconf import harmless
 
 DELETING = TOLD | {"cleanup.policy": "compact,delete", "retention.ms": "86400000"}
@@ -178,6 +179,11 @@ WORLDS = [
     ("replicate_runs", Level.stop, gate(status=replace(STATUS, updated_at=NOW - 60))),
     ("replicate_runs", Level.stop, gate(status=replace(STATUS, plan_id="p0"))),
     ("replicate_runs", Level.stop, gate(status=replace(STATUS, held="paused: night"))),
+    (
+        "replicate_runs",
+        Level.stop,
+        gate(status=replace(STATUS, workers=[WorkerStatus(name="a-1", host="a", pid=1, at=NOW - 6)])),
+    ),
     ("replicate_runs", Level.stop, gate(status=replace(STATUS, rate_limit=999.0))),
     ("caught_up", Level.unknown, gate(status=None)),
     ("caught_up", Level.stop, gate(status=replace(STATUS, phase="copying"))),

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from bmswitch.model.errors import BmswitchError, RefusedError, UnreachableError
 from bmswitch.model.plan import Finding, Level
+from bmswitch.model.status import WorkerStatus
 
 SCHEMA = 1
 """Version of the JSON envelope; it grows when a field changes its meaning or goes away."""
@@ -239,3 +240,11 @@ def left_words(seconds: float | None, low: float | None, high: float | None) -> 
         return "unknown time"
     most = "?" if high is None else duration(high)
     return f"{duration(seconds)} ({duration(low or 0.0)} to {most})"
+
+
+def workers_words(workers: Sequence[WorkerStatus]) -> str:
+    """How many share the work, on how many machines, and how often one had to step in for another."""
+    hosts = len({worker.host for worker in workers})
+    words = f"{len(workers)} workers on {hosts} machine{'s' if hosts > 1 else ''}"
+    repairs = sum(worker.repairs for worker in workers)
+    return f"{words}, {repairs} partitions written again" if repairs else words

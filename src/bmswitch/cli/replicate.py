@@ -12,10 +12,13 @@ import typer
 from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption, PlanFile
-from bmswitch.cli.render import Output, Progress, count, duration, emit, left_words, size
+from bmswitch.cli.render import Output, Progress, count, duration, emit, left_words, size, workers_words
 
 if TYPE_CHECKING:
+    from bmswitch.model.config import Config
+    from bmswitch.model.plan import Plan
     from bmswitch.model.status import ReplicateStatus
+    from bmswitch.workflows.joining import Joined
     from bmswitch.workflows.replicate import Replicated
 
 
@@ -39,6 +42,18 @@ def replicate(
         float | None,
         typer.Option("--rate", min=0.0, help="Records a second at most; 0: no limit.", show_default=False),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Processes that share the work; also with other machines.",
+            show_default=False,
+        ),
+    ] = None,
+    join: Annotated[
+        bool, typer.Option("--join", help="Share the work of a replicate that runs on another machine.")
+    ] = False,
     output: OutputOption = Output.human,
 ) -> None:
     """Copy blue's log to green's Kafka, keep it there, and have green restore itself from it.
@@ -52,9 +67,14 @@ def replicate(
 
     if follow and until:
         raise typer.BadParameter("--follow and --until exclude each other")
+    if join and (until or rate is not None):
+        raise typer.BadParameter("--join takes no --until and no --rate: the leading replicate decides")
     settings = load_config(config)
     leg = working_leg(settings)
     planned = load_plan(leg.config, plan)
+    if join:
+        _join(leg.config, planned, workers or 1, output)
+        return
     progress = Progress()
     with stopped_by_signals() as stop, paused_by_signals(Path(leg.config.run_dir)):
         try:
@@ -66,10 +86,32 @@ def replicate(
                 stop=stop,
                 since=promotion_before(settings, leg),
                 rate=rate,
+                workers=workers or 0,
             )
         finally:
             progress.close()
     emit("replicate", result, show_copied, output)
+
+
+def _join(config: "Config", plan: "Plan", workers: int, output: Output) -> None:
+    """Works for the leading process of another machine."""
+    from bmswitch.workflows.joining import run_join  # noqa: PLC0415 - keeps other commands' start quick
+
+    progress = Progress()
+    with stopped_by_signals() as stop:
+        try:
+            joined = run_join(config, plan, workers, tell=progress.update, stop=stop)
+        finally:
+            progress.close()
+    emit("replicate", joined, show_joined, output)
+
+
+def show_joined(console: Console, joined: "Joined") -> None:
+    """What this machine's workers did, and why they ended."""
+    console.print(
+        f"{joined.workers} workers copied {count(joined.records)} records in {duration(joined.seconds)}; "
+        + (f"the leading replicate {joined.leader}" if joined.leader else "told to stop")
+    )
 
 
 @contextmanager
@@ -125,6 +167,8 @@ def told(status: "ReplicateStatus") -> str:
         parts.append(f"the log keeps it {duration(status.log_life_seconds)} more")
     if status.folded_read:
         parts.append(f"{count(status.folded_read)} read, {count(status.folded_kept)} of them needed")
+    if status.workers:
+        parts.append(workers_words(status.workers))
     if status.held:
         parts.append(status.held)
     elif status.rate_limit:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from bmswitch.cli.options import ConfigFile, OutputOption
-from bmswitch.cli.render import Output, count, duration, emit, left_words, size, table
+from bmswitch.cli.render import Output, count, duration, emit, left_words, size, table, workers_words
 
 if TYPE_CHECKING:
     from bmswitch.workflows.overview import Copy, Overview
@@ -68,6 +68,8 @@ def _show(screen: Console, seen: "Overview") -> None:
     else:
         alive = "" if copy.alive else " (its process is gone)"
         shown.add_row("replicate", f"{copy.phase}{alive}, {count(copy.records)} records, lag {lag_of(copy)}")
+        if copy.workers:
+            shown.add_row("workers", workers_words(copy.workers))
         if copy.held or copy.rate_limit:
             limit = f"at most {count(round(copy.rate_limit))} records/s" if copy.rate_limit else ""
             shown.add_row("held back", "; ".join(filter(None, (copy.held, limit))))

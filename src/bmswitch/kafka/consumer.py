@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -109,25 +109,7 @@ class LogConsumer:
             if first is None:
                 return Batch([], {})
             messages = [first, *self._consumer.consume(limit - 1, 0)] if limit > 1 else [first]
-        records: list[LogRecord] = []
-        ends: dict[tuple[str, int], int] = {}
-        take = records.append
-        for message in messages:
-            error = message.error()
-            if error is None:
-                take(_record(message))
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's own name
-                ends[message.topic() or "", message.partition() or 0] = message.offset() or 0
-            else:
-                self._fail(message, error)
-        return Batch(records, ends)
-
-    def _fail(self, message: Message, error: KafkaError) -> None:
-        """Raises for what can not heal; a broker that is away for a moment is waited for by librdkafka itself."""
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - the library's own name
-            raise _gone(message.topic() or "", message.partition() or 0, str(error.str()), self._kafka)
-        if error.fatal() or not (error.retriable() or error.code() in _PASSING):
-            raise told(error, self._kafka)
+        return batch_of(messages, self._kafka)
 
     def known_ends(self, topic: str, partitions: int) -> list[int]:
         """End offsets as the broker told with its last answers, without asking it; 0 where it told none yet."""
@@ -149,7 +131,13 @@ class LogConsumer:
             if not wait:
                 self._consumer.commit(offsets=wanted, asynchronous=True)
                 return
-            for answer in self._consumer.commit(offsets=wanted, asynchronous=False) or ():
+            try:
+                answers = self._consumer.commit(offsets=wanted, asynchronous=False) or ()
+            except KafkaException as failure:
+                if failure.args[0].code() == KafkaError.UNKNOWN_MEMBER_ID:
+                    raise _shared(self._kafka) from failure
+                raise
+            for answer in answers:
                 if answer.error is not None:
                     raise told(answer.error, self._kafka)
 
@@ -159,6 +147,24 @@ class LogConsumer:
             self._consumer.close()
         except (KafkaException, RuntimeError) as error:
             raise UnreachableError("the consumer did not close", evidence=str(error)) from error
+
+
+def batch_of(messages: Iterable[Message], kafka: Kafka) -> Batch:
+    """What the library read. Raises for what can not heal; a broker that is away for a moment is waited for by the library."""
+    records: list[LogRecord] = []
+    ends: dict[tuple[str, int], int] = {}
+    take = records.append
+    for message in messages:
+        error = message.error()
+        if error is None:
+            take(_record(message))
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's own name
+            ends[message.topic() or "", message.partition() or 0] = message.offset() or 0
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - the library's own name
+            raise _gone(message.topic() or "", message.partition() or 0, str(error.str()), kafka)
+        elif error.fatal() or not (error.retriable() or error.code() in _PASSING):
+            raise told(error, kafka)
+    return Batch(records, ends)
 
 
 def read_whole(kafka: Kafka, topic: str, partitions: int, *, timeout: float = 60.0) -> Iterator[LogRecord]:
@@ -255,6 +261,15 @@ def _record(message: Message) -> LogRecord:
 
 def _headers(headers: list[tuple[str, str | bytes | None]]) -> tuple[tuple[str, bytes | None], ...]:
     return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in headers)
+
+
+def _shared(kafka: Kafka) -> BmswitchError:
+    return RefusedError(
+        "workers of this copy are at work already",
+        evidence=f"the consumer group on {kafka.bootstrap} has members",
+        consequence="this process wrote nothing",
+        next_command="end them (replicate --join on other machines), or start it with --workers",
+    )
 
 
 def _gone(topic: str, partition: int, said: str, kafka: Kafka) -> BmswitchError:

@@ -7,6 +7,32 @@ import msgspec
 Phase = Literal["starting", "copying", "cloning", "caught_up", "stopped", "failed"]
 
 
+class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker process, several times a second in `<run_dir>/workers/<name>.json`. `at` is epoch seconds.
+
+    `owned` counts its partitions, `takeovers` those whose owner before it vanished, `repairs` those that it wrote again because a
+    worker that was thought dead had written to them; records that were read twice count twice. `left` and `unknown`
+    count what its cures passed as it is. `error` says why it
+    ended, by the parts of a `BmswitchError`.
+    """
+
+    name: str
+    host: str
+    pid: int
+    at: float
+    owned: int = 0
+    records: int = 0
+    bytes: int = 0
+    last_ms: int = 0
+    takeovers: int = 0
+    repairs: int = 0
+    farewell: bool = False
+    finished: bool = False
+    left: dict[str, int] = {}
+    unknown: dict[str, int] = {}
+    error: dict[str, str] = {}
+
+
 class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One moment of the replication. Times are epoch seconds, rates per second.
 
@@ -21,6 +47,7 @@ class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
     `folded_read` records of the snapshot were read by the folded first pass of this run, `folded_kept` of them go on; 0 without one.
     `held` says why nothing is read now (a pause, the source's health), empty when something is; `held_seconds` for how long in
     this run; `rate_limit` is the most records a second that may be read, 0 for no limit.
+    `workers` are the processes that share the work, on any machine; none when one process does it alone.
     `updated_at` older than a few seconds means that the process is gone, whatever `phase` says.
     """
 
@@ -49,5 +76,6 @@ class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
     held: str = ""
     held_seconds: float = 0.0
     rate_limit: float = 0.0
+    workers: list[WorkerStatus] = []
     clone_task: str = ""
     error: str = ""

@@ -107,7 +107,8 @@ class LagWatch:
         progress = self._progress()
         now = time.monotonic()
         ends = {
-            name: list(map(max, known, self._ends.get(name, known))) for name, known in progress.ends.items()
+            name: list(map(max, known, self._ends.get(name, known)))
+            for name, known in (self._ends | progress.ends).items()
         }
         records, seconds = self._meter.look(now, progress.positions, ends)
         if math.isinf(seconds):

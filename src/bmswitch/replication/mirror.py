@@ -5,7 +5,7 @@ that was under way is written again, from its first record on.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -51,7 +51,7 @@ class Mirror:
     """One pass of `step` at a time, in one thread; `progress` may be read by others.
 
     `start` is the first offset to read of each partition. `may_write` is asked before each batch once the leader's
-    farewell (Seppuku) has been seen: False ends the mirror for good, before anything more is written. So green's log never
+    farewell (Seppuku) has been seen, with `ask_always` before each: False ends the mirror for good, before anything more is written. So green's log never
     gets a record of blue after green was promoted.
     """
 
@@ -64,10 +64,13 @@ class Mirror:
         start: dict[str, list[int]],
         *,
         may_write: Callable[[], bool] = lambda: True,
+        ask_always: bool = False,
+        checkpoint: float = CHECKPOINT,
         batch: int = BATCH,
     ) -> None:
         self._source, self._sink, self._chain, self._quarantine = source, sink, chain, quarantine
         self._may_write = may_write
+        self._ask_always, self._checkpoint = ask_always, checkpoint
         self._batch = batch
         self._positions = {topic: list(offsets) for topic, offsets in start.items()}
         self._pending: dict[Place, int] = {}
@@ -99,6 +102,17 @@ class Mirror:
         )
 
     @property
+    def progress_flags(self) -> Progress:
+        """The same without positions and ends, which are many."""
+        return Progress(
+            records=self._records,
+            bytes=self._bytes,
+            last_ms=self._last_ms,
+            farewell=self._farewell,
+            finished=self._finished,
+        )
+
+    @property
     def read(self) -> int:
         """Records that were read so far, also those that the source folded away."""
         return self._read
@@ -112,7 +126,7 @@ class Mirror:
             self._wanted = None
         batch = self._source.read(self._batch if most is None else min(most, self._batch), timeout)
         self._read += len(batch.records) if batch.read is None else batch.read
-        if batch.records and self._farewell and not self._may_write():
+        if batch.records and (self._farewell or self._ask_always) and not self._may_write():
             self._finished = True
             self.checkpoint()
             return False
@@ -123,7 +137,7 @@ class Mirror:
         drained = len(batch.records) < self._batch
         if self._pending and (drained or now - self._flushed >= FLUSH):
             self._flush(now)
-        if now - self._committed >= CHECKPOINT:
+        if now - self._committed >= self._checkpoint:
             self._commit(now, wait=False)
         self._look(now)
         return True
@@ -134,13 +148,38 @@ class Mirror:
         now = time.monotonic()
         if self._pending:
             self._flush(now)
-        if now - self._committed >= CHECKPOINT:
+        if now - self._committed >= self._checkpoint:
             self._commit(now, wait=False)
         self._look(now)
 
     def add(self, start: dict[str, list[int]]) -> None:
         """Takes further topics into the account; the source reads them already."""
         self._positions |= {topic: list(offsets) for topic, offsets in start.items()}
+
+    def settle(self) -> None:
+        """Everything sent is acknowledged; nothing is committed by it."""
+        self._flush(time.monotonic())
+
+    @property
+    def settled(self) -> bool:
+        """Everything that was sent is acknowledged."""
+        return not self._pending
+
+    def position(self, place: Place) -> int:
+        """The next offset of a partition that is not acknowledged."""
+        return self._positions[place[0]][place[1]]
+
+    def place(self, positions: Mapping[Place, int]) -> None:
+        """These partitions are read from here on now."""
+        self.leave(list(positions))
+        for (topic, partition), offset in positions.items():
+            self._positions[topic][partition] = offset
+
+    def leave(self, places: Sequence[Place]) -> None:
+        """What is under way of these partitions is not ours any more."""
+        for place in places:
+            self._pending.pop(place, None)
+            self._uncommitted.pop(place, None)
 
     def checkpoint(self) -> None:
         """Everything sent is acknowledged, everything acknowledged is committed."""

@@ -14,7 +14,8 @@ from bmswitch.replication.api import Batch, Place
 class KafkaSource:
     """Reads from the committed offsets of `group`; where nothing was committed from `first`, else from the log's beginning.
 
-    Raises (constructor): RefusedError when records are gone before they were read, or the log was made anew.
+    Not `alone`: it only keeps the first places, and workers of the group read. Raises (constructor): RefusedError when records are
+    gone before they were read, the log was made anew, or the group has workers although it should be alone.
     """
 
     def __init__(
@@ -25,8 +26,9 @@ class KafkaSource:
         *,
         first: Mapping[str, list[int]] | None = None,
         queued_kib: int = 16_384,
+        alone: bool = True,
     ) -> None:
-        self._first_of = first or {}
+        self._first_of, self._alone = first or {}, alone
         self._topics = Topics(kafka)
         self._consumer = LogConsumer(kafka, group, partitions=sum(topics.values()), queued_kib=queued_kib)
         self._ends: dict[str, list[int]] = {}
@@ -47,10 +49,18 @@ class KafkaSource:
         }
         for name in topics:
             wanted = start[name] if name in self._first_of else committed[name]
-            _refuse_holes(name, wanted, lows[name], ends[name])
+            refuse_holes(name, dict(enumerate(wanted)), lows[name], ends[name])
         self.resumed = self.resumed or any(o is not None for offsets in committed.values() for o in offsets)
-        self._consumer.commit({(n, p): o for n, offsets in start.items() for p, o in enumerate(offsets)})
-        self._consumer.assign(start)
+        self._consumer.commit(
+            {
+                (name, p): at
+                for name, offsets in start.items()
+                for p, at in enumerate(offsets)
+                if self._alone or committed[name][p] is None
+            }
+        )
+        if self._alone:
+            self._consumer.assign(start)
         self.start |= start
         self._ends |= ends
 
@@ -87,9 +97,15 @@ def _first(committed: int | None, first: int) -> int:
     return first if committed is None else committed
 
 
-def _refuse_holes(topic: str, committed: Sequence[int | None], lows: list[int], ends: list[int]) -> None:
-    """Raises RefusedError where reading on would leave a hole, or would read another log than before."""
-    for partition, (at, low, end) in enumerate(zip(committed, lows, ends, strict=True)):
+def refuse_holes(
+    topic: str, committed: Mapping[int, int | None], lows: Sequence[int], ends: Sequence[int]
+) -> None:
+    """Raises RefusedError where reading on would leave a hole, or would read another log than before.
+
+    `committed` is the next offset to read by partition, `lows` and `ends` are those of all partitions.
+    """
+    for partition, at in committed.items():
+        low, end = lows[partition], ends[partition]
         where = f"{topic} partition {partition}"
         if low > (at or 0):
             raise RefusedError(

@@ -54,6 +54,10 @@ class Valve:
             if self._reasons.pop(name, None) is not None and not self._reasons:
                 self._held += self._clock() - self._since
 
+    def reason(self, name: str) -> str:
+        """What was given under a name; empty when it was taken back."""
+        return self._reasons.get(name, "")
+
     @property
     def held(self) -> str:
         """Why nothing is read now, `name: reason`; empty when something is."""

@@ -1,7 +1,7 @@
 """Which cures a run uses: all of them, but those that do not apply here and those that the configuration turns off."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -115,18 +115,33 @@ class Noted(msgspec.Struct, frozen=True):
     unknown: dict[str, int] = {}
 
 
-def note(run_dir: Path, cures: Sequence[Cure], chain: Chain) -> None:
-    """Keeps what was passed as it is, for `bmswitch cures` and the guard `types_known`."""
+def note(run_dir: Path, cures: Sequence[Cure], chain: Chain, others: Sequence[Noted] = ()) -> None:
+    """Keeps what was passed as it is, for `bmswitch cures` and the guard `types_known`; with what `others` have passed."""
+    every = [passed(cures, chain), *others]
+    whole = Noted(_sum([one.left for one in every]), _sum([one.unknown for one in every]))
+    try:
+        (run_dir / _NOTED).write_bytes(msgspec.json.encode(whole) + b"\n")
+    except OSError as error:
+        raise JournalError(f"{run_dir / _NOTED} can not be written", evidence=str(error)) from error
+
+
+def _sum(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for one in counts:
+        for name, count in one.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def passed(cures: Sequence[Cure], chain: Chain) -> Noted:
+    """What these cures passed as it is."""
     left = {
         cure.__module__.rpartition(".")[2]: cure.left
         for cure in cures
         if isinstance(cure, LegacyRecords | ParentsFirst)
     }
     unknown = {f"{pair[0]} {pair[1] or '-'}": count for pair, count in list(chain.unknown.items())}
-    try:
-        (run_dir / _NOTED).write_bytes(msgspec.json.encode(Noted(left, unknown)) + b"\n")
-    except OSError as error:
-        raise JournalError(f"{run_dir / _NOTED} can not be written", evidence=str(error)) from error
+    return Noted(left, unknown)
 
 
 def noted(run_dir: Path) -> Noted:

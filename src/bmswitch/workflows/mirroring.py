@@ -1,6 +1,8 @@
 """The mirror of one run, from its checks to its end: what is copied where, through which cures, from which place."""
 
 import math
+import os
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,23 +16,28 @@ from bmswitch.model.errors import BmswitchError, UnreachableError
 from bmswitch.model.guards.log_outlives_copy import retention
 from bmswitch.model.plan import Plan
 from bmswitch.model.records import LogRecord
+from bmswitch.model.status import WorkerStatus
 from bmswitch.model.topics import TopicKind
 from bmswitch.parity.ledger import Ledger
 from bmswitch.replication import preflight, state
 from bmswitch.replication.chain import Chain
+from bmswitch.replication.crew_files import Order, save_order
 from bmswitch.replication.cures.installation_id import rename
 from bmswitch.replication.cures.parents_first import ParentsFirst
+from bmswitch.replication.deriving import deriving
 from bmswitch.replication.folding import Folded, FoldingSource
 from bmswitch.replication.lag_watch import LagWatch, Watched
 from bmswitch.replication.mirror import Mirror, Progress
 from bmswitch.replication.own_log import mend_own_log
 from bmswitch.replication.quarantine import FILE, Quarantine
-from bmswitch.replication.runner import MirrorThread
+from bmswitch.replication.runner import MirrorThread, reached
 from bmswitch.replication.sink import KafkaSink
 from bmswitch.replication.source import KafkaSource
 from bmswitch.replication.valve import Valve
+from bmswitch.workflows.crew import Crew
 from bmswitch.workflows.cures import note, pipeline
 from bmswitch.workflows.first_pass import folded_first_pass
+from bmswitch.workflows.pausing import forget_farewell
 from bmswitch.workflows.promotion import Promotion, refuse_other_writers
 
 _READ_WITHIN = 600.0
@@ -42,7 +49,8 @@ class Mirroring:
 
     `since` is given on a later leg: the target has the source's log up to that promotion already, as its own.
 
-    `may_write` is asked after blue's farewell: False once green leads. `valve` is asked before each read.
+    `may_write` is asked after blue's farewell: False once green leads. `valve` is asked before each read. With `workers` so many
+    processes share the work with those of other machines; 0: a thread of this process does it alone.
 
     Raises (constructor, before anything is written): RefusedError, UnreachableError, AccessError.
     """
@@ -55,8 +63,9 @@ class Mirroring:
         since: Promotion | None = None,
         *,
         valve: Valve | None = None,
+        workers: int = 0,
     ) -> None:
-        self._config, self._since = config, since
+        self._config, self._since, self._workers = config, since, workers
         self.valve = valve or Valve(config.replication.rate)
         self._plan_id = plan.id
         self._blue_id = plan.source.installation_id
@@ -66,6 +75,10 @@ class Mirroring:
         self._run_dir = Path(config.run_dir)
         route = _wanted(config, preflight.route(self._blue, self._green, self._blue_id, self._green_id))
         derived = topics.crp(self._green_id) if since else route.derived_crp
+        self._derived = (
+            derived if workers and "crp_dir_entries" not in config.replication.disabled_cures else ""
+        )
+        self._deriver: MirrorThread | None = None
         self._cures = pipeline(config, self._blue_id, self._green_id, derived)
         self._chain = Chain(self._cures)
         orphans = topics.orphans(self._blue_id)
@@ -86,7 +99,11 @@ class Mirroring:
             place = self._mend(place, since)
         self._known = set(route.sources)
         self.targets = dict(route.targets)
-        self._thread = self._start(route, place, may_write, first_run=first_run)
+        self._thread: MirrorThread | Crew = (
+            self._start_crew(plan, route, place)
+            if workers
+            else self._start(route, place, may_write, first_run=first_run)
+        )
 
     def _start(
         self,
@@ -111,17 +128,70 @@ class Mirroring:
         read = self._fold or source
         mirror = Mirror(read, sink, self._chain, quarantine, source.start, may_write=may_write)
         thread = MirrorThread(read, mirror, self.valve)
+        self._begin(thread, route)
+        return thread
+
+    def _begin(self, thread: MirrorThread | Crew, route: preflight.Route) -> None:
         self._watch = LagWatch(
             lambda: thread.progress,
             Topics(self._config.source.kafka),
             lambda: bool(self.valve.held),
             retention=self._retention(route.sources),
         )
-        if state.load_clone(self._run_dir) is not None:
+        if isinstance(thread, MirrorThread) and state.load_clone(self._run_dir) is not None:
             thread.watch(self._ledger)
         thread.start()
         self._watch.start()
-        return thread
+
+    def _start_crew(self, plan: Plan, route: preflight.Route, place: state.MirrorState) -> Crew:
+        """The work is shared: the first places are kept, then workers take over."""
+        source = KafkaSource(
+            self._config.source.kafka,
+            place.group,
+            route.sources,
+            first=self._first_to_copy(route),
+            alone=False,
+        )
+        source.close()
+        state.save_mirror(self._run_dir, place)
+        forget_farewell(self._run_dir)
+        old, new = topics.hex_id(self._blue_id), topics.hex_id(self._green_id)
+        order = Order(
+            plan_id=plan.id,
+            group=place.group,
+            blue_id=self._blue_id,
+            green_id=self._green_id,
+            names={name: rename(name, old, new) for name in route.sources},
+            counts=route.sources,
+            targets=route.targets,
+            rate=self.valve.rate,
+        )
+        save_order(self._run_dir, order)
+        crew = Crew(self._config, order, self._workers, f"{socket.gethostname()}-{os.getpid()}", leads=True)
+        if self._derived:
+            self._deriver = deriving(
+                self._config.target.kafka,
+                place.group,
+                self._derived,
+                _domains(route.targets),
+                Quarantine(self._run_dir / FILE),
+            )
+            self._deriver.start()
+        self._begin(crew, route)
+        return crew
+
+    @property
+    def workers(self) -> list[WorkerStatus]:
+        """Every worker on any machine; none when one process does it alone."""
+        return self._thread.workers if isinstance(self._thread, Crew) else []
+
+    def settled(self, goal: Mapping[str, list[int]]) -> bool:
+        """Everything up to `goal` is copied, and what is derived from it too."""
+        if not reached(self.progress.positions, goal):
+            return False
+        if self._deriver is None:
+            return True
+        return reached(self._deriver.progress.positions, self._green.ends(_domains(self.targets)))
 
     def _retention(self, sources: Mapping[str, int]) -> float:
         """Seconds after which the source's log deletes a record; `inf` when it does not, or does not tell."""
@@ -184,6 +254,8 @@ class Mirroring:
     def check(self) -> None:
         """Raises what made the mirror fail, if anything did."""
         self._thread.check()
+        if self._deriver is not None:
+            self._deriver.check()
 
     def ends_now(self) -> Mapping[str, list[int]]:
         """Blue's end offsets, asked now."""
@@ -191,7 +263,7 @@ class Mirroring:
 
     def follow_new_topics(self) -> None:
         """A domain that was created meanwhile gets its topic on green and is mirrored too."""
-        note(self._run_dir, self._cures, self._chain)
+        self._note()
         try:
             sources = self._blue.cluster().of(self._blue_id)
         except UnreachableError:
@@ -203,17 +275,33 @@ class Mirroring:
         old_hex, new_hex = topics.hex_id(self._blue_id), topics.hex_id(self._green_id)
         targets = {rename(name, old_hex, new_hex): count for name, count in new.items()}
         self._green.create(targets)
-        self._thread.add(new)
+        if isinstance(self._thread, Crew):
+            self._thread.add(new, {name: rename(name, old_hex, new_hex) for name in new}, targets)
+        else:
+            self._thread.add(new)
+        if self._deriver is not None:
+            self._deriver.add(_domains(targets))
         self._known |= new.keys()
         self.targets |= targets
 
     def keep_touched(self) -> None:
-        """The first pass is over: which items are touched from here on is noted, for the proof at the switch."""
-        if state.load_clone(self._run_dir) is None:
+        """The first pass is over: which items are touched from here on is noted, for the proof at the switch.
+
+        Workers note nothing: the proof reads the log instead.
+        """
+        if isinstance(self._thread, MirrorThread) and state.load_clone(self._run_dir) is None:
             self._thread.watch(self._ledger)
 
     def _ledger(self, at: dict[str, list[int]]) -> Ledger:
         return Ledger(self._run_dir / TOUCHED_FILE, self._plan_id, _of_domains(at))
+
+    def _note(self) -> None:
+        note(
+            self._run_dir,
+            self._cures,
+            self._chain,
+            self._thread.noted if isinstance(self._thread, Crew) else (),
+        )
 
     def before_clone(self) -> int:
         """Once the first pass is over: org units go into green's presync topics; how many.
@@ -244,7 +332,9 @@ class Mirroring:
             self._thread.stop()
         finally:
             self._watch.stop()
-        note(self._run_dir, self._cures, self._chain)
+            if self._deriver is not None:
+                self._deriver.stop()
+        self._note()
         self._thread.check()
 
 
@@ -256,6 +346,12 @@ def _of_domains(positions: Mapping[str, list[int]]) -> dict[str, list[int]]:
         for name, offsets in positions.items()
         if (parsed := topics.parse(name)) is not None and parsed.kind in kinds
     }
+
+
+def _domains(targets: Mapping[str, int]) -> dict[str, int]:
+    """Those that are a domain's."""
+    parsed = {name: topics.parse(name) for name in targets}
+    return {name: targets[name] for name, topic in parsed.items() if topic and topic.kind is TopicKind.DOMAIN}
 
 
 def _domain_topic(presync: LogRecord) -> str:

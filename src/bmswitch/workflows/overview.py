@@ -9,6 +9,7 @@ import msgspec
 from bmswitch.journal.journal import read_journal
 from bmswitch.model.config import Colour, Config
 from bmswitch.model.errors import BmswitchError, UnknownError
+from bmswitch.model.status import WorkerStatus
 from bmswitch.model.switch import Entry, Node, State, fold
 from bmswitch.proxy.open import open_node
 from bmswitch.replication.state import read_status
@@ -37,6 +38,7 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     left_low: float | None
     left_high: float | None
     log_life_seconds: float | None
+    workers: list[WorkerStatus]
     held: str
     rate_limit: float
     error: str
@@ -104,6 +106,7 @@ def copy_of(run_dir: Path) -> Copy | None:
         left_low=status.left_low,
         left_high=status.left_high,
         log_life_seconds=status.log_life_seconds,
+        workers=status.workers,
         held=status.held,
         rate_limit=status.rate_limit,
         error=status.error,

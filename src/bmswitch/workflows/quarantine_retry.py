@@ -21,6 +21,7 @@ from bmswitch.model.plan import Plan
 from bmswitch.model.records import LogRecord, decode_item_uid, decode_key
 from bmswitch.replication import preflight
 from bmswitch.replication.chain import Chain
+from bmswitch.replication.crew_files import read_workers
 from bmswitch.replication.quarantine import Entry, Quarantine, entries
 from bmswitch.replication.reading import understand
 from bmswitch.replication.sink import KafkaSink
@@ -215,6 +216,14 @@ def _locked(run_dir: Path) -> Iterator[None]:
             next_command="stop replicate (ctrl-c or SIGTERM), retry, start replicate again: it goes on where it was",
         ) from busy
     with lock:
+        others = read_workers(run_dir)
+        if others:
+            raise BusyError(
+                "workers of another machine are at work: they and a retry must not write to green's log at the same time",
+                evidence=", ".join(f"process {worker.pid} on {worker.host}" for worker in others),
+                consequence="nothing was written",
+                next_command="end replicate --join there, retry, start it again",
+            )
         yield
 
 

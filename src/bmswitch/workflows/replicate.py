@@ -33,13 +33,12 @@ from bmswitch.replication import state
 from bmswitch.replication.folding import Folded
 from bmswitch.replication.lag_watch import Watched
 from bmswitch.replication.mirror import Progress
-from bmswitch.replication.runner import reached
 from bmswitch.replication.valve import Valve
 from bmswitch.workflows.barrier import barrier_passed, ensure_barrier, write_barrier
 from bmswitch.workflows.clone_watch import DEMOTED, RUNNING, CloneWatch
 from bmswitch.workflows.history import remember
 from bmswitch.workflows.mirroring import Mirroring
-from bmswitch.workflows.pausing import obey
+from bmswitch.workflows.pausing import announce, obey
 from bmswitch.workflows.plan import check_fresh, refuse_stops
 from bmswitch.workflows.promotion import Promotion
 from bmswitch.workflows.sites import open_core, sysconf_override
@@ -49,6 +48,7 @@ _STATUS_EVERY = 0.1
 _GREEN_EVERY = 0.5
 _TASK_EVERY = 1.0
 _TOPICS_EVERY = 5.0
+_ANNOUNCE_EVERY = 1.0
 _TICK = 0.05
 _FAREWELL_WITHIN = 2.0
 _NONCE_AGAIN = 10.0
@@ -84,10 +84,11 @@ def run_replicate(
     stop: threading.Event,
     since: Promotion | None = None,
     rate: float | None = None,
+    workers: int = 0,
 ) -> Replicated:
     """Runs until it is caught up, told to stop, or the target was promoted. `since`: see `Mirroring`.
 
-    `rate` is the most records a second that are read, 0 for no limit; None: as configured.
+    `rate` is the most records a second that are read, 0 for no limit; None: as configured. `workers`: see `Mirroring`.
 
     Raises:
         StalePlanError: blue is not what the plan was made for.
@@ -100,7 +101,17 @@ def run_replicate(
     run_dir = Path(config.run_dir)
     with Lock(run_dir / "replicate.lock", "replicate"):
         blue, green = open_core(config, config.serving), open_core(config, config.standby)
-        run = _Run(config, plan, blue=blue, green=green, tell=tell, stop=stop, since=since, rate=rate)
+        run = _Run(
+            config,
+            plan,
+            blue=blue,
+            green=green,
+            tell=tell,
+            stop=stop,
+            since=since,
+            rate=rate,
+            workers=workers,
+        )
         try:
             return run.go(until_caught_up=until_caught_up)
         except BmswitchError as error:
@@ -128,8 +139,9 @@ class _Run:
         stop: threading.Event,
         since: Promotion | None,
         rate: float | None,
+        workers: int,
     ) -> None:
-        self._since = since
+        self._since, self._workers = since, workers
         self._valve = Valve(config.replication.rate if rate is None else rate)
         self._health = SourceHealth(config, plan.source, self._valve, self._near)
         self._config, self._plan, self._blue, self._green = config, plan, blue, green
@@ -152,10 +164,17 @@ class _Run:
         check_fresh(self._plan, self._config)
         refuse_stops(self._plan)
         caught_up = False
+        if self._workers:
+            refuse_sharing(self._config, self._since)
         if self._config.replication.mode == "mirror":
             obey(self._run_dir, self._valve)
             self._mirror = Mirroring(
-                self._config, self._plan, self._may_write, self._since, valve=self._valve
+                self._config,
+                self._plan,
+                self._may_write,
+                self._since,
+                valve=self._valve,
+                workers=self._workers,
             )
             self._health.start()
         try:
@@ -198,7 +217,7 @@ class _Run:
         self.report("copying")
         began, before = time.monotonic(), self._progress().records
         goal = self._mirror.ends_now()
-        while not reached(self._mirror.progress.positions, goal):
+        while not self._mirror.settled(goal):
             if not self._tick():
                 return False
         self._first_pass_done = (self._progress().records - before, round(time.monotonic() - began, 3))
@@ -263,6 +282,8 @@ class _Run:
     def _tick(self) -> bool:
         """One short wait with everything that must be looked at meanwhile; False when it is time to end."""
         obey(self._run_dir, self._valve)
+        if self._workers and self._due("announce", _ANNOUNCE_EVERY):
+            announce(self._run_dir, self._valve.reason("throttled"))
         if self._due("status", _STATUS_EVERY):
             self.report(self._phase)
         if self._mirror is not None:
@@ -357,6 +378,7 @@ class _Run:
             held=self._valve.held,
             held_seconds=round(self._valve.held_seconds, 3),
             rate_limit=self._valve.rate,
+            workers=self._mirror.workers if self._mirror else [],
             clone_task=self._clone.task if self._clone else "",
             error=error,
         )
@@ -391,6 +413,24 @@ class _Rate:
         self._marks.append((now, records))
         then, before = self._marks[0]
         return round((records - before) / (now - then), 1) if now > then else 0.0
+
+
+def refuse_sharing(config: Config, since: Promotion | None) -> None:
+    """Raises RefusedError where several workers would do harm."""
+    why = ""
+    if config.replication.mode == "shared":
+        why = "replication.mode is shared: nothing is copied"
+    elif config.replication.fold:
+        why = "replication.fold leaves out records that only a single reader can know to be needless"
+    elif since is not None:
+        why = "the way back is copied by one process, as its target's log goes on where it was"
+    if why:
+        raise RefusedError(
+            "this copy can not be shared by workers",
+            evidence=why,
+            consequence="nothing was written",
+            next_command="bmswitch replicate, without --workers",
+        )
 
 
 def refuse_short_life(watched: Watched, near: float) -> None:
