@@ -83,10 +83,15 @@ def test_a_server_without_an_address_stops_the_plan_and_the_copy(line: Line) -> 
     assert line.must("lab", "status", plain=True)["topics"]["green"] == {}
 
 
+def test_one_core_for_both_sides_is_refused_before_anything_is_read(line: Line) -> None:
+    loaded = yaml.safe_load(line.config.read_text())
+    config = line.copy_config("one-core", {loaded["green"]["url"]: loaded["blue"]["url"] + "/"})
+    assert "the same core" in _refused(line, 3, "plan", config=config)["cause"]
+
+
 @pytest.mark.parametrize(
     ("guard", "level", "said"),
     [
-        ("two_sites", "stop", "the same core"),
         ("versions_as_told", "stop", "older"),
         ("deleted_by_one", "stop", "both sides may delete from the shared bucket"),
         ("log_settings", "unknown", "does not tell the settings of its topics"),
@@ -95,9 +100,7 @@ def test_a_server_without_an_address_stops_the_plan_and_the_copy(line: Line) -> 
 def test_each_wrong_pair_of_sites_has_a_stop_of_its_own(
     line: Line, guard: str, level: str, said: str
 ) -> None:
-    loaded = yaml.safe_load(line.config.read_text())
     changed = {
-        "two_sites": {loaded["green"]["url"]: loaded["blue"]["url"]},
         "versions_as_told": {"version: '5.1'": "version: '4.9'"},
         "deleted_by_one": {"    stop: [blue/stop-core]\n": ""},
         "log_settings": {"tells_settings: false": "tells_settings: true"},

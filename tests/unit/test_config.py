@@ -144,3 +144,14 @@ def test_a_setting_for_the_clone_may_name_a_secret_and_its_place_is_checked(tmp_
     error = refused(tmp_path, both)
     assert "replication.sysconf_override.sds_s3_secret_key must name exactly one" in error.cause
     assert f":{line_of(both, '{file: a, env: B}')}:" in error.cause
+
+
+def test_one_address_for_both_sides_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bmswitch.yaml"
+    text = (Path(__file__).parents[2] / "examples" / "production.yaml").read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("http://bm-core.green.example.net:8090", "http://BM-core.blue.example.net:8090/")
+    )
+    with pytest.raises(ConfigError, match="blue and green are the same core") as caught:
+        load_config(path)
+    assert "bmswitch.yaml:" in caught.value.cause

@@ -59,6 +59,7 @@ def load_config(path: Path) -> Config:
         raise _explain(str(error), node, path) from error
     _check_secrets(config, node, path)
     _check_page(config, node, path)
+    _check_two(config, node, path)
     check_disabled(
         config.replication.disabled_cures,
         f"{path}:{_locate(node, '$.replication.disabled_cures')[1]}: ",
@@ -259,6 +260,18 @@ def _check_page(config: Config, root: yaml.Node, path: Path) -> None:
         raise ConfigError(
             f"{path}:{line}: soak.on_breach is page, and soak.page names no command",
             next_command="soak.page: [your-pager, ...]; it gets the evidence as JSON on its standard input",
+        )
+
+
+def _check_two(config: Config, root: yaml.Node, path: Path) -> None:
+    """One address for both sides: nothing that is read there could tell which side it is."""
+    blue, green = (site.url.rstrip("/").lower() for site in (config.blue, config.green))
+    if blue == green:
+        _, line = _locate(root, "$.green.url")
+        raise ConfigError(
+            f"{path}:{line}: blue and green are the same core",
+            evidence=f"blue.url and green.url are {config.blue.url}",
+            next_command="correct blue.url or green.url",
         )
 
 
