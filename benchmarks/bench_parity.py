@@ -142,20 +142,22 @@ async def _pass(source: Bulk, target: Bulk) -> int:
 
 
 class Recorder(Bulk):
-    """Notes every call of a proof, to make the same ones without it."""
+    """Notes every call of a proof that was answered, to make the same ones without it."""
 
     def __init__(self, bulk: Bulk, calls: list[tuple[str, str, object]]) -> None:
         self._bulk, self._calls, self.name = bulk, calls, bulk.name
 
     async def get(self, path: str) -> Json:
         """Noted."""
+        answer = await self._bulk.get(path)
         self._calls.append(("GET", path, None))
-        return await self._bulk.get(path)
+        return answer
 
     async def post(self, path: str, body: object) -> Json:
         """Noted."""
+        answer = await self._bulk.post(path, body)
         self._calls.append(("POST", path, body))
-        return await self._bulk.post(path, body)
+        return answer
 
 
 async def _bare(source: Bulk, target: Bulk, calls: list[tuple[str, str, object]]) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.verify_core import Installation, item, small_installation, two_cores
+from tests.integration.verify_core import Installation, add_container, item, small_installation, two_cores
 from tests.integration.verify_kit import Bucket, D, FakeLog, prove
 
 from bmswitch.model.errors import AccessError, DifferentError, UnknownError, UnreachableError
@@ -266,6 +266,16 @@ def test_what_a_clone_may_change_is_no_difference(name: str) -> None:
     with two_cores(held, changed) as (blue, green):
         outcome = prove(blue, green)
     assert outcome.differences == []
+
+
+def test_the_domains_own_book_is_read_although_its_owner_is_no_entry() -> None:
+    held, book = small_installation(1), f"addressbook_{D}"
+    add_container(held, D, book, book, "addressbook")["c1"] = item("c1", 700, {"note": "x"})
+    changed = held.clone()
+    change_item(book, "c1", "value", "note", to="y")(changed)
+    with two_cores(held, changed) as (blue, green):
+        outcome = prove(blue, green)
+    assert [(one.container, one.item, one.what) for one in outcome.differences] == [(book, "c1", "note")]
 
 
 def test_a_hierarchy_node_left_on_green_is_known_and_does_not_decide() -> None:

@@ -273,9 +273,10 @@ def small_installation(users: int = 3) -> Installation:
     return held
 
 
-def _container(
+def add_container(
     held: Installation, domain: str, owner: str, uid: str, kind: str
 ) -> dict[str, dict[str, Json]]:
+    """A container with rights and settings; its items, to be filled."""
     held.containers[uid] = {
         "uid": uid,
         "name": uid,
@@ -308,7 +309,7 @@ def _user(held: Installation, domain: str, uid: str, numbers: Iterator[int]) -> 
     }
 
     def fill(container: str, kind: str, values: dict[str, Json]) -> None:
-        stored = _container(held, domain, uid, container, kind)
+        stored = add_container(held, domain, uid, container, kind)
         stored.update({name: item(name, next(numbers), value) for name, value in values.items()})
 
     fill(

@@ -1,6 +1,7 @@
 """One proof of two served installations, with a bucket and a log that a test can break."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.integration.verify_core import TOKEN, FakeCore
@@ -10,7 +11,6 @@ from bmswitch.bluemind.client import Core
 from bmswitch.kafka.consumer import Batch
 from bmswitch.model.records import LogRecord, Operation, RecordKey, encode_key
 from bmswitch.parity.bodies import Bodies
-from bmswitch.parity.passwords import Passwords
 from bmswitch.workflows.barrier import ensure_barrier, run_barrier
 from bmswitch.workflows.proof_files import Outcome
 from bmswitch.workflows.verify import Options, Pieces, prove_sites
@@ -55,31 +55,42 @@ class Bucket:
         return guid not in self.damaged
 
 
-def prove(
+@contextmanager
+def pieces_of(
     blue: FakeCore,
     green: FakeCore,
     *,
     bucket: Bucket | None = None,
     log: FakeLog | None = None,
-    **changes: Any,
-) -> Outcome:
+    bodies: int = 50,
+    green_token: str = TOKEN,
+    **more: Any,
+) -> Iterator[Pieces]:
+    """What a proof of these two needs of the world."""
     first, second = Core(blue.url, TOKEN, name="blue"), Core(green.url, TOKEN, name="green")
-    green_token = changes.pop("green_token", TOKEN)
     ensure_barrier(first, [D])
-    pieces = Pieces(
-        source=lambda: Bulk(blue.url, TOKEN, name="blue"),
-        target=lambda: Bulk(green.url, green_token, name="green"),
-        domains=[D],
-        versions=(blue.held.version, green.held.version),
-        position=log.position if log else lambda: {"t": [1, 2]},
-        barrier=lambda: run_barrier(first, second, [D], timeout=5),
-        bodies=Bodies(bucket or Bucket(), sample=changes.pop("bodies", 50)),
-        log=(lambda _: log) if log else None,
-        kept=changes.pop("kept", None),
-        passwords=changes.pop("passwords", Passwords()),
-    )
     try:
-        return prove_sites(pieces, "plan-1", Options(**changes), lambda _: None)
+        yield Pieces(
+            source=lambda: Bulk(blue.url, TOKEN, name="blue"),
+            target=lambda: Bulk(green.url, green_token, name="green"),
+            domains=[D],
+            versions=(blue.held.version, green.held.version),
+            position=log.position if log else lambda: {"t": [1, 2]},
+            barrier=lambda: run_barrier(first, second, [D], timeout=5),
+            bodies=Bodies(bucket or Bucket(), sample=bodies),
+            log=(lambda _: log) if log else None,
+            **more,
+        )
     finally:
         first.close()
         second.close()
+
+
+_OF_PIECES = ("bucket", "log", "bodies", "green_token", "kept", "passwords")
+
+
+def prove(blue: FakeCore, green: FakeCore, **given: Any) -> Outcome:
+    """One proof; what is given goes to the pieces or to the options."""
+    with pieces_of(blue, green, **{k: v for k, v in given.items() if k in _OF_PIECES}) as pieces:
+        options = Options(**{k: v for k, v in given.items() if k not in _OF_PIECES})
+        return prove_sites(pieces, "plan-1", options, lambda _: None)

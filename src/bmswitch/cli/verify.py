@@ -48,6 +48,10 @@ RateOption = Annotated[
     float,
     typer.Option("--rate", min=0, help="Reads a second of the side that serves; 0: its own pace only."),
 ]
+ChangesOption = Annotated[
+    bool,
+    typer.Option("--changes", help="Only what the log touched since the last proof, which said equal."),
+]
 FreshOption = Annotated[
     bool, typer.Option("--fresh", help="Read everything again, although an earlier proof was cut short.")
 ]
@@ -69,6 +73,7 @@ def verify(
     only: OnlyOption = None,
     sample: SampleOption = "100%",
     seed: SeedOption = "",
+    changes: ChangesOption = False,
     fresh: FreshOption = False,
     rate: RateOption = 0.0,
     repair: RepairOption = False,
@@ -80,7 +85,10 @@ def verify(
     from bmswitch.workflows.legs import load_working  # noqa: PLC0415 -- the same
     from bmswitch.workflows.plan import check_fresh, load_plan  # noqa: PLC0415 -- the same
     from bmswitch.workflows.proof_files import refusal  # noqa: PLC0415 -- the same
+    from bmswitch.workflows.verify_changes import verify_changes  # noqa: PLC0415 -- the same
 
+    if changes and (only or fresh or sample != "100%"):
+        raise typer.BadParameter("goes with the whole only", param_hint="--changes")
     scope = _scope(only or [], sample, seed)
     opened = _bodies(bodies)
     loaded = load_working(config)
@@ -97,7 +105,8 @@ def verify(
             fresh=fresh,
             rate=rate,
         )
-        outcome = work.verify(loaded, planned, options=options, shown=progress.update)
+        prove = verify_changes if changes else work.verify
+        outcome = prove(loaded, planned, options=options, shown=progress.update)
         if repair:
             outcome = _repair(loaded, planned, outcome, progress, ask=not yes)
     finally:
@@ -186,6 +195,8 @@ def _show(screen: Console, proof: Any, config: "Config") -> None:
     screen.print(shown)
     screen.print()
     ends = sum(sum(offsets) for offsets in proof.position.values())
+    if proof.changes or proof.whole_at:
+        sentence(screen, f"{count(proof.changes)} items were touched since the last proof and read again.")
     part = f", in {proof.scope} and nowhere else," if proof.scope else ""
     sentence(
         screen,

@@ -17,7 +17,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     `differences` counts unexplained ones, `known_differences` those that the clone can not avoid, `unsettled` items that
     changed faster than they could be read. `names` counts all of them by the name that a plan accepts them by, None when they were not counted. `at` is epoch seconds. `not_proved` names what was not read. `scope`
     names the part that was read (`--only`, `--sample`), empty for the whole; `repaired` counts what was
-    mended on the target after it was read (`--repair`) and proved again.
+    mended on the target after it was read (`--repair`) and proved again. `changes`
+    items were read again since the whole proof of `whole_at` (`--changes`); 0: it is the whole one.
     """
 
     plan_id: str
@@ -38,6 +39,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     names: dict[str, int] | None = None
     scope: str = ""
     repaired: int = 0
+    whole_at: float = 0.0
+    changes: int = 0
     schema: int = SCHEMA
 
 

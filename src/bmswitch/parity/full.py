@@ -96,6 +96,8 @@ class FullPass:
         if domain not in entries:
             found.append(Entry(domain, "DOMAIN"))
             self.sides.kinds[domain, domain] = "DOMAIN"
+        if domain_book(domain) not in pair.uids:
+            found.append(Entry(domain_book(domain), ""))
         if not self._scope.everything:
             found = [entry for entry in found if self._scope.owner(entry.uid, entry.email)]
             chosen = {entry.uid for entry in found}
@@ -168,6 +170,11 @@ class FullPass:
             pair.source.prints[COUNT] = Print((("count", source),), 0)
             pair.target.prints[COUNT] = Print((("count", target),), 0)
         seen.take(place.type, pair)
+
+
+def domain_book(domain: str) -> str:
+    """The domain's address book owns itself, and is no entry of the directory (change-log.md 8.2)."""
+    return f"addressbook_{domain}"
 
 
 def _leave(pair: Pair, uids: Collection[str]) -> None:

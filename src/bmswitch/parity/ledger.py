@@ -33,7 +33,7 @@ class Line(msgspec.Struct, frozen=True):
     """What was touched since the line before (topic to key and item uid), and where each partition that was read stood then."""
 
     at: list[tuple[str, int, int]]
-    seen: dict[str, list[tuple[str, str]]]
+    seen: dict[str, list[tuple[msgspec.Raw, str]]]
 
 
 class Ledger:
@@ -72,12 +72,13 @@ class Ledger:
             os.close(self._file)
             self._file = -1
 
-    def _cut(self) -> dict[str, list[tuple[str, str]]]:
-        seen: dict[str, list[tuple[str, str]]] = {}
+    def _cut(self) -> dict[str, list[tuple[msgspec.Raw, str]]]:
+        """Keys are JSON and stand in the line as they are; the mirror has decoded each of them before."""
+        seen: dict[str, list[tuple[msgspec.Raw, str]]] = {}
         for (topic, key), value in self._seen.items():
             try:
-                seen.setdefault(topic, []).append((key.decode(), decode_item_uid(value)))
-            except (RecordError, UnicodeDecodeError):
+                seen.setdefault(topic, []).append((msgspec.Raw(key), decode_item_uid(value)))
+            except RecordError:
                 continue
         self._seen = {}
         return seen
@@ -134,7 +135,7 @@ def touched_since(path: Path, plan_id: str, position: Position) -> tuple[Touched
         for topic, items in line.seen.items():
             for key, uid in items:
                 value = msgspec.json.encode({"uid": uid})
-                touched.add(LogRecord(topic, 0, 0, 0, key.encode(), value))
+                touched.add(LogRecord(topic, 0, 0, 0, bytes(key), value))
     reached = {
         topic: [max(a, b) for a, b in zip(offsets, known.reached.get(topic, offsets), strict=False)]
         for topic, offsets in position.items()

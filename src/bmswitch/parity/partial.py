@@ -10,6 +10,9 @@ from bmswitch.parity.touched import Touched
 
 __all__ = ["COUNT", "Compared", "compare", "details", "learn_kinds"]
 
+_AT_ONCE = 256
+"""Places that are read at a time; the readers have limits of their own."""
+
 
 @dataclass
 class Compared:
@@ -49,9 +52,15 @@ async def compare(sides: Sides, touched: Touched) -> Compared:
         if suspects:
             found.suspects[place] = suspects
 
+    left = iter(touched.places)
+
+    async def worker() -> None:
+        for place in left:
+            await one(place)
+
     async with asyncio.TaskGroup() as group:
-        for place in touched.places:
-            group.create_task(one(place))
+        for _ in range(min(_AT_ONCE, len(touched))):
+            group.create_task(worker())
     return found
 
 

@@ -52,7 +52,7 @@ ALL = Wanted()
 
 def fill(template: str, **parts: str) -> str:
     """A path with its parts percent-encoded."""
-    return template.format(**{name: quote(part, safe="") for name, part in parts.items()})
+    return template.format(**{n: quote(part, safe="") for n, part in parts.items() if f"{{{n}}}" in template})
 
 
 def objects(answer: Json) -> list[JsonObject]:

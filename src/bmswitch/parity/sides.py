@@ -64,10 +64,12 @@ class Sides:
 
     async def pair(self, place: Place, wanted: Wanted = ALL) -> Pair:
         """The place on both sides, read at the same time."""
-        async with asyncio.TaskGroup() as group:
-            source = group.create_task(self.read(self.source, place, wanted))
-            target = group.create_task(self.read(self.target, place, wanted))
-        pair = Pair(place, source.result(), target.result())
+        other = asyncio.create_task(self.read(self.target, place, wanted))
+        try:
+            source = await self.read(self.source, place, wanted)
+            pair = Pair(place, source, await other)
+        finally:
+            other.cancel()
         if place.type == SIDE:
             for name in self.unread["source"] | self.unread["target"]:
                 pair.source.prints.pop(name, None)

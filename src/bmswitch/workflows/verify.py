@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from bmswitch.kafka.topics import Topics
 from bmswitch.model.accepting import counted_names
 from bmswitch.model.config import Colour, Config
 from bmswitch.model.differences import Difference
-from bmswitch.model.errors import BmswitchError, BusyError, UnknownError
+from bmswitch.model.errors import BusyError, UnknownError
 from bmswitch.model.plan import Plan
 from bmswitch.model.proof import Position, Proof, verdict_of
 from bmswitch.model.scope import Scope
@@ -41,7 +42,7 @@ from bmswitch.workflows.proof_files import Outcome, save
 from bmswitch.workflows.sites import open_bucket, open_core, verification
 from bmswitch.workflows.source_health import SourceHealth
 from bmswitch.workflows.tail import open_log, watching
-from bmswitch.workflows.verify_pass import Options, Pieces, Shown, kept_of, read_all
+from bmswitch.workflows.verify_pass import Options, Pieces, Shown, first_of, kept_of, read_all
 
 __all__ = ["Options", "Pieces", "first_of", "open_bulk", "prove_sites", "verify"]
 
@@ -56,6 +57,22 @@ def verify(config: Config, plan: Plan, *, options: Options, shown: Shown) -> Out
         BmswitchError: a side, Kafka or the bucket can not be read: then nothing is written.
     """
     resumed = (Path(config.run_dir) / KEPT_FILE).exists()
+    with opened_pieces(config, plan, options) as (pieces, opened):
+        if options.scope.everything:
+            pieces.kept = _kept_file(Path(config.run_dir), opened)
+        outcome = prove_sites(pieces, plan.id, options, shown)
+    save(Path(config.run_dir), outcome, source=config.serving, target=config.standby)
+    if options.scope.everything:
+        said = f"{outcome.proof.verdict}{', resumed' if resumed else ''}"
+        remember(config, plan, "verify", outcome.proof.seconds, said)
+    return outcome
+
+
+@contextlib.contextmanager
+def opened_pieces(
+    config: Config, plan: Plan, options: Options
+) -> Iterator[tuple[Pieces, contextlib.ExitStack]]:
+    """Both sides and the bucket, asked whether they let us in; the side that serves at its own pace and within its limits."""
     with contextlib.ExitStack() as opened:
         source, target = open_core(config, config.serving), open_core(config, config.standby)
         bucket = open_bucket(config.bucket)
@@ -69,21 +86,10 @@ def verify(config: Config, plan: Plan, *, options: Options, shown: Shown) -> Out
         health = SourceHealth(config, plan.source, valve, lambda: False)
         health.start()
         opened.callback(health.stop)
-        pieces.source = lambda: open_bulk(
-            config,
-            config.serving,
-            concurrency=options.concurrency,
-            pace=Pace(options.concurrency, valve),
-        )
-        pieces.target = lambda: open_bulk(config, config.standby, concurrency=options.concurrency)
-        if options.scope.everything:
-            pieces.kept = _kept_file(Path(config.run_dir), opened)
-        outcome = prove_sites(pieces, plan.id, options, shown)
-    save(Path(config.run_dir), outcome, source=config.serving, target=config.standby)
-    if options.scope.everything:
-        said = f"{outcome.proof.verdict}{', resumed' if resumed else ''}"
-        remember(config, plan, "verify", outcome.proof.seconds, said)
-    return outcome
+        most = options.concurrency
+        pieces.source = lambda: open_bulk(config, config.serving, concurrency=most, pace=Pace(most, valve))
+        pieces.target = lambda: open_bulk(config, config.standby, concurrency=most)
+        yield pieces, opened
 
 
 def _kept_file(run_dir: Path, opened: contextlib.ExitStack) -> Path | None:
@@ -152,15 +158,6 @@ def prove_sites(pieces: Pieces, plan_id: str, options: Options, shown: Shown) ->
             f"the proof did not end within {options.timeout:g} s",
             next_command="bmswitch verify --timeout with more seconds",
         ) from error
-
-
-def first_of(group: ExceptionGroup) -> BaseException:
-    """The error of ours in a group of a task group; any other error when there is none."""
-    ours, _ = group.split(BmswitchError)
-    found: BaseException = ours or group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found
 
 
 async def _prove(pieces: Pieces, plan_id: str, options: Options, shown: Shown) -> Outcome:

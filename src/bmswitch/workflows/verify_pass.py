@@ -11,7 +11,7 @@ import msgspec
 
 from bmswitch.bluemind.bulk import CONCURRENCY, Bulk
 from bmswitch.model.differences import Difference
-from bmswitch.model.errors import RefusedError
+from bmswitch.model.errors import BmswitchError, RefusedError
 from bmswitch.model.proof import Position, covers
 from bmswitch.model.scope import Scope
 from bmswitch.parity.bodies import Bodies
@@ -133,3 +133,12 @@ async def _keep(bodies: Bodies, kept: Kept | None, ended: asyncio.Event) -> None
         if kept is not None:
             await asyncio.to_thread(kept.commit, lines, bodies.checked)
         due = time.monotonic() + _COMMIT_EVERY
+
+
+def first_of(group: ExceptionGroup) -> BaseException:
+    """The error of ours in a group of a task group; any other error when there is none."""
+    ours, _ = group.split(BmswitchError)
+    found: BaseException = ours or group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
