@@ -263,10 +263,15 @@ def _as_new(line: Line, copy: Background) -> bool:
 
 
 def end_it(line: Line, command: str) -> tuple[str, Any]:
-    """The operator's next command, and where traffic is then; `--abort` is refused once green may have taken writes."""
+    """The operator's next command, and where traffic is then; `--abort` is refused once green may have taken writes.
+
+    That is so after the release was begun, and when the hold had ended by itself after the flip was.
+    """
     code, answer = line.run("cutover", command)
     if code == 8 and command == "--abort":
-        assert state_of_journal(line).was_intended("release"), answer
+        state = state_of_journal(line)
+        lapsed = state.was_intended("flip-target") and state.hold_until_ms < time.time() * 1000
+        assert state.was_intended("release") or lapsed, answer
         assert "--resume" in answer["error"]["next"]
         code, answer = line.run("cutover", "--resume")
     assert code in ENDS, answer
