@@ -40,7 +40,7 @@ CELLS: list[tuple[Way, Verb, Instant, str]] = [
     *(("forward", verb, *cell) for verb in FORWARD for cell in itertools.product(INSTANTS, COMMANDS)),
     *((way, verb, *cell) for verb, way in BACK.items() for cell in itertools.product(INSTANTS, COMMANDS)),
 ]
-EVERY = 29
+EVERY = 11
 """Which of the cells run by default: no divisor of a verb's eight, so that both commands and all instants have their turn."""
 
 
