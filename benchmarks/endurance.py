@@ -28,6 +28,8 @@ import msgspec
 from benchmarks.holds import Hold, figures_of
 from benchmarks.legs import FailedError, Lab, Shuttle, machine, stopping
 
+from bmswitch.lab.traffic.config import WRITES
+
 RESULTS = Path(__file__).parent / "results" / "endurance.json"
 Proxy = Literal["haproxy", "nginx", "envoy"]
 WANTED: dict[Proxy, int] = {"haproxy": 1_000_000, "nginx": 100_000, "envoy": 100_000}
@@ -66,10 +68,20 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 class Run:
     """The legs of one proxy. `stop` is set by Ctrl-C; `save` is called after each leg."""
 
-    def __init__(self, lab: Lab, shuttle: Shuttle, *, rate: float, every: int, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        shuttle: Shuttle,
+        *,
+        rate: float,
+        every: int,
+        stop: threading.Event,
+        writes: float = WRITES,
+    ) -> None:
         self._lab = lab
         self._shuttle = shuttle
         self._rate = rate
+        self._writes = writes
         self._every = every
         self._stop = stop
         self._ledgers: list[Path] = []
@@ -77,7 +89,7 @@ class Run:
     def leg(self, before: Callable[[], None] = lambda: None) -> Leg:
         """One leg; `before` is done when the waiting side is ready, before the switch."""
         begun, retries = time.monotonic(), self._shuttle.retries
-        self._lab.traffic(self._rate)
+        self._lab.traffic(self._rate, self._writes)
         began_to_build = time.monotonic()
         self._shuttle.ready()
         ready = time.monotonic() - began_to_build
@@ -139,7 +151,7 @@ def endure(proxy: Proxy, given: argparse.Namespace, stop: threading.Event) -> bo
             Lab(folder, proxy) as lab,
             stopping(Shuttle(lab)) as shuttle,
         ):
-            run = Run(lab, shuttle, rate=given.rate, every=given.every, stop=stop)
+            run = Run(lab, shuttle, rate=given.rate, every=given.every, stop=stop, writes=given.writes)
             while sum(leg.requests for leg in legs) < wanted and not stop.is_set():
                 if time.monotonic() > end:
                     said = f"not all requests are through within {given.minutes:g} minutes"
@@ -283,6 +295,7 @@ def main() -> int:
     options.add_argument("--proxy", choices=get_args(Proxy), action="append", help="default: all three")
     options.add_argument("--requests", type=int, help="default: 1,000,000 on HAProxy, 100,000 on the others")
     options.add_argument("--rate", type=float, default=420.0, help="requests a second")
+    options.add_argument("--writes", type=float, default=WRITES, help="share of HTTP requests that write")
     options.add_argument("--every", type=int, default=25_000, help="requests between two switches at least")
     options.add_argument("--minutes", type=float, default=120.0, help="for one proxy at most")
     options.add_argument("--more", action="store_true", help="go on where an earlier run has stopped")

@@ -57,9 +57,10 @@ class Lab:
         with contextlib.suppress(FailedError):
             self.run("lab", "down", config=False)
 
-    def traffic(self, rate: float) -> None:
-        """Clients at work through the proxy."""
-        self.run("lab", "traffic", "--rate", f"{rate:g}", "--detach", config=False)
+    def traffic(self, rate: float, writes: float) -> None:
+        """Clients at work through the proxy: requests a second, and the share of HTTP requests that write."""
+        load = ("--rate", f"{rate:g}", "--writes", f"{writes:g}")
+        self.run("lab", "traffic", *load, "--detach", config=False)
 
     def settle(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Ends the clients: their summary, and what became of every acknowledged write."""

@@ -125,6 +125,7 @@ def traffic(
     rate: Annotated[
         float, typer.Option(min=1, max=10_000, help="Requests a second, all protocols together.")
     ] = 400.0,
+    writes: Annotated[float, typer.Option(min=0, max=1, help="Share of the HTTP requests that write.")] = 0.4,
     duration: Annotated[
         float | None, typer.Option(min=1, help="Seconds; default: until it is stopped.")
     ] = None,
@@ -147,9 +148,9 @@ def traffic(
     elif check:
         lab_traffic.check(layout, output)
     elif detach:
-        lab_traffic.detach(layout, rate, duration, output)
+        lab_traffic.detach(layout, rate, duration, writes, output)
     else:
-        lab_traffic.run(layout, rate, duration, output)
+        lab_traffic.run(layout, rate, duration, writes, output)
 
 
 @app.command()

@@ -11,14 +11,14 @@ from bmswitch.lab.traffic.stats import Summary
 from bmswitch.model.errors import DifferentError
 
 
-def run(layout: Layout, rate: float, duration: float | None, output: Output) -> None:
+def run(layout: Layout, rate: float, duration: float | None, writes: float, output: Output) -> None:
     """In the foreground."""
-    emit("lab", load.run(layout, rate, duration), _show_summary, output)
+    emit("lab", load.run(layout, rate, duration, writes), _show_summary, output)
 
 
-def detach(layout: Layout, rate: float, duration: float | None, output: Output) -> None:
+def detach(layout: Layout, rate: float, duration: float | None, writes: float, output: Output) -> None:
     """In the background."""
-    emit("lab", load.begin(layout, rate, duration), _show_begun, output)
+    emit("lab", load.begin(layout, rate, duration, writes), _show_begun, output)
 
 
 def stop(layout: Layout, output: Output) -> None:

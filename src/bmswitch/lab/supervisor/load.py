@@ -20,7 +20,7 @@ from bmswitch.lab.supervisor.process import Process, await_ready, forget, record
 from bmswitch.lab.supervisor.state import State, require_state
 from bmswitch.lab.supervisor.up import core_address
 from bmswitch.lab.traffic.check import Verdict, check_ledger
-from bmswitch.lab.traffic.config import TrafficConfig
+from bmswitch.lab.traffic.config import WRITES, TrafficConfig
 from bmswitch.lab.traffic.stats import Summary
 from bmswitch.model.config import Colour
 from bmswitch.model.errors import LabError, UnknownError
@@ -46,19 +46,19 @@ class Checked(msgspec.Struct, frozen=True):
     verdict: Verdict
 
 
-def begin(layout: Layout, rate: float, duration: float | None) -> Begun:
+def begin(layout: Layout, rate: float, duration: float | None, writes: float = WRITES) -> Begun:
     """Starts the load in the background; returns when it has written its first entry."""
-    config = _prepare(layout, rate, duration)
+    config = _prepare(layout, rate, duration, writes)
     process = spawn(layout, NAME, [sys.executable, "-m", "bmswitch.lab.traffic", str(_config_file(layout))])
     await_ready(layout, process, lambda: _has_entries(ledger(layout)), BEGUN)
     return Begun(process.pid, config.rate, str(ledger(layout)), str(layout.log(NAME)))
 
 
-def run(layout: Layout, rate: float, duration: float | None) -> Summary:
+def run(layout: Layout, rate: float, duration: float | None, writes: float = WRITES) -> Summary:
     """The load in the foreground, until `duration` is over or Ctrl-C."""
     from bmswitch.lab.traffic.run import main  # noqa: PLC0415 -- slow import, foreground only
 
-    main(_prepare(layout, rate, duration))
+    main(_prepare(layout, rate, duration, writes))
     return _take_summary(layout)
 
 
@@ -126,7 +126,7 @@ def running(layout: Layout) -> Process | None:
     return recorded(layout, NAME)
 
 
-def _prepare(layout: Layout, rate: float, duration: float | None) -> TrafficConfig:
+def _prepare(layout: Layout, rate: float, duration: float | None, writes: float) -> TrafficConfig:
     state = require_state(layout)
     already = running(layout)
     if already is not None:
@@ -136,7 +136,9 @@ def _prepare(layout: Layout, rate: float, duration: float | None) -> TrafficConf
             next_command="bmswitch lab traffic --stop",
         )
     cores.make_secret(layout.secret("load.password"))
-    config = _config(layout, state, serving(layout, state), rate, duration)
+    config = msgspec.structs.replace(
+        _config(layout, state, serving(layout, state)), rate=rate, duration=duration, writes=writes
+    )
     layout.traffic.mkdir(exist_ok=True)
     if ledger(layout).exists():
         ledger(layout).replace(layout.traffic / "ledger.ndjson.1")
@@ -146,7 +148,7 @@ def _prepare(layout: Layout, rate: float, duration: float | None) -> TrafficConf
     return config
 
 
-def _config(layout: Layout, state: State, side: Colour, rate: float, duration: float | None) -> TrafficConfig:
+def _config(layout: Layout, state: State, side: Colour) -> TrafficConfig:
     return TrafficConfig(
         http_url=f"http://{proxy.frontend(state, 'http')}",
         imap=proxy.frontend(state, "imap"),
@@ -156,8 +158,6 @@ def _config(layout: Layout, state: State, side: Colour, rate: float, duration: f
         domain=state.domain,
         password_file=str(layout.secret("load.password")),
         ledger=str(ledger(layout)),
-        rate=rate,
-        duration=duration,
         seed=random.randrange(1, 1 << 31),  # noqa: S311 -- no secret: a second run must not repeat the first one's names
     )
 

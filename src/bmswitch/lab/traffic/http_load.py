@@ -1,4 +1,4 @@
-"""Web clients: 60 % reads (one item, several, counts), 40 % writes (create, update, delete) of events and contacts.
+"""Web clients: reads (one item, several, counts) and writes (create, update, delete) of events and contacts, 60 to 40 as a rule.
 
 Everything happens in the own calendar and the own contacts of each load user. Reads check what they read: an item
 that was acknowledged and is missing, or shows an older content, is a failure that a user would have seen.
@@ -32,19 +32,20 @@ class HttpLoad:
         chance = self._context.chance
         person = self._context.person()
         item = person.pick_item(chance)
+        writes = chance.random() < self._context.config.writes
         draw = chance.random()
-        if item is None or 0.60 <= draw < 0.74:
+        if item is None or (writes and draw < 0.35):
             await self.create(person, scheduled)
-        elif draw < 0.35:
-            await self._get(person, item, scheduled)
-        elif draw < 0.50:
-            await self._mget(person, item, scheduled)
-        elif draw < 0.60:
-            await self._count(person, item, scheduled)
-        elif draw < 0.88:
+        elif writes and draw < 0.7:
             await self._update(person, item, scheduled)
-        else:
+        elif writes:
             await self._delete(person, item, scheduled)
+        elif draw < 0.58:
+            await self._get(person, item, scheduled)
+        elif draw < 0.83:
+            await self._mget(person, item, scheduled)
+        else:
+            await self._count(person, item, scheduled)
 
     # -- reads ---------------------------------------------------------------------------------------------------
 
