@@ -60,7 +60,7 @@ async def nothing(_site: TinySite) -> None:
 
 
 def loaded(
-    folder: Path, *, during: Act = nothing, after: Act = nothing, rate: float = 150
+    folder: Path, *, during: Act = nothing, after: Act = nothing, rate: float = 150, more: int = 150
 ) -> tuple[Summary, Verdict]:
     """Run the load, do something during it, let it go on for a while, end it, do something else, check the ledger."""
 
@@ -72,7 +72,7 @@ def loaded(
             try:
                 await until(lambda: busy(site))
                 await during(site)
-                enough = site.served + 150
+                enough = site.served + more
                 await until(lambda: site.served > enough)
             finally:
                 stop.set()
@@ -198,7 +198,7 @@ def test_a_changed_uidvalidity_is_a_failure(tmp_path: Path) -> None:
         assert site.fronts is not None
         site.fronts.kick()
 
-    summary, _ = loaded(tmp_path, during=replace)
+    summary, _ = loaded(tmp_path, during=replace, rate=300, more=1000)  # so that somebody comes back
     assert any("UIDVALIDITY" in reason for reason in summary.failures), summary.failures
 
 
