@@ -5,7 +5,7 @@ begin. At the end every ledger of the run is looked up once more: what was writt
 through all of them. Figures are saved after each leg in `results/endurance.json`, those of other proxies are kept; a run
 that was stopped goes on with `--more`, on a new lab. Ctrl-C ends it after the command that is under way.
 
-    python -m benchmarks.endurance [--proxy haproxy] [--requests 1000000] [--rate 420] [--every 25000] [--minutes 90]
+    python -m benchmarks.endurance [--proxy haproxy] [--requests 1000000] [--rate 500] [--writes 0.1] [--every 25000]
 
 Exit code 0: all requests are through, no client saw an error, no write was lost or doubled.
 """
@@ -294,8 +294,8 @@ def main() -> int:
     )
     options.add_argument("--proxy", choices=get_args(Proxy), action="append", help="default: all three")
     options.add_argument("--requests", type=int, help="default: 1,000,000 on HAProxy, 100,000 on the others")
-    options.add_argument("--rate", type=float, default=420.0, help="requests a second")
-    options.add_argument("--writes", type=float, default=WRITES, help="share of HTTP requests that write")
+    options.add_argument("--rate", type=float, default=500.0, help="requests a second")
+    options.add_argument("--writes", type=float, default=0.1, help="share of HTTP requests that write")
     options.add_argument("--every", type=int, default=25_000, help="requests between two switches at least")
     options.add_argument("--minutes", type=float, default=120.0, help="for one proxy at most")
     options.add_argument("--more", action="store_true", help="go on where an earlier run has stopped")
