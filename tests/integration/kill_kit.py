@@ -128,11 +128,11 @@ def clients_at_work(line: Line) -> Iterator[Clients]:
 
 @contextmanager
 def struck(
-    line: Line, number: str, verb: str, instant: Instant, way: Way
+    line: Line, number: str, verb: str, instant: Instant, way: Way, *, command: str = "cutover"
 ) -> Iterator["subprocess.Popen[str]"]:
-    """`bmswitch cutover --yes`, which gets the signal at that instant; gone with the block."""
+    """`bmswitch cutover --yes` (or `return`), which gets the signal at that instant; gone with the block."""
     where = (number, verb, instant, way)
-    words = ["-m", "tests.integration.killed", *where, "cutover", "--yes", "--output", "json"]
+    words = ["-m", "tests.integration.killed", *where, command, "--yes", "--output", "json"]
     with (line.lab / "logs" / "struck.err").open("wb") as told:
         process = subprocess.Popen(
             [sys.executable, *words, "-c", str(line.config)],
@@ -148,9 +148,9 @@ def struck(
         process.communicate()
 
 
-def kill_at(line: Line, verb: str, instant: Instant, way: Way) -> float:
-    """`bmswitch cutover --yes`, dead at that instant; when."""
-    with struck(line, "SIGKILL", verb, instant, way) as process:
+def kill_at(line: Line, verb: str, instant: Instant, way: Way, *, command: str = "cutover") -> float:
+    """`bmswitch cutover --yes` (or `return`), dead at that instant; when."""
+    with struck(line, "SIGKILL", verb, instant, way, command=command) as process:
         printed, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == -9, (process.returncode, printed)
     return time.time()
