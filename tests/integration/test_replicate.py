@@ -1,6 +1,7 @@
 """`bmswitch replicate` as an operator runs it, on a lab: catches up, survives SIGKILL, ends by itself at the switch."""
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -125,6 +126,8 @@ def test_the_life_of_a_replication(lab: Lab) -> None:
         process.wait(20)
     with lab.following() as process:
         lab.caught_up(process)
+        with a_green_that_answers_nobody(lab):
+            goes_on_telling_that_it_is_there(lab)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     status = lab.status
@@ -139,6 +142,30 @@ def test_the_life_of_a_replication(lab: Lab) -> None:
     after = lab.replicate()
     assert after.returncode == 8
     assert "green leads" in answer(after.stdout)["error"]["cause"]
+
+
+@contextmanager
+def a_green_that_answers_nobody(lab: Lab) -> Iterator[None]:
+    """Its core stands still."""
+    core = int((lab.folder / "green" / "data" / "core.pid").read_text())
+    os.kill(core, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(core, signal.SIGCONT)
+
+
+def goes_on_telling_that_it_is_there(lab: Lab) -> None:
+    """Whoever waits for a core must not look dead: the guard of the switch believes a status of the last seconds only."""
+    time.sleep(1.0)  # by now it waits for green's core
+    before = lab.status
+    assert before is not None
+
+    def told_again() -> bool:
+        status = lab.status
+        return status is not None and status.updated_at > before.updated_at + 1.0
+
+    until(told_again, seconds=4.0)
 
 
 def switch(config: Config) -> None:

@@ -41,6 +41,7 @@ from bmswitch.workflows.mirroring import Mirroring
 from bmswitch.workflows.pausing import announce, obey
 from bmswitch.workflows.plan import check_fresh, refuse_stops
 from bmswitch.workflows.promotion import Promotion
+from bmswitch.workflows.pulse import Pulse
 from bmswitch.workflows.sites import open_core, sysconf_override
 from bmswitch.workflows.source_health import SourceHealth
 
@@ -113,7 +114,8 @@ def run_replicate(
             workers=workers,
         )
         try:
-            return run.go(until_caught_up=until_caught_up)
+            with run.pulse:
+                return run.go(until_caught_up=until_caught_up)
         except BmswitchError as error:
             run.report("failed", error=error.cause)
             raise
@@ -150,6 +152,8 @@ class _Run:
         self._mirror: Mirroring | None = None
         self._clone: CloneWatch | None = None
         self._phase: Phase = "starting"
+        self._reporting = threading.Lock()
+        self.pulse = Pulse(self._still_there, _STATUS_EVERY)
         self._started_at, self._started = time.time(), time.monotonic()
         self._seen: dict[str, float] = {}
         self._switched = False
@@ -284,8 +288,7 @@ class _Run:
         obey(self._run_dir, self._valve)
         if self._workers and self._due("announce", _ANNOUNCE_EVERY):
             announce(self._run_dir, self._valve.reason("throttled"))
-        if self._due("status", _STATUS_EVERY):
-            self.report(self._phase)
+        self.pulse.check()
         if self._mirror is not None:
             self._mirror.check()
             if not self._mirror.alive:
@@ -348,14 +351,22 @@ class _Run:
 
     def report(self, phase: Phase, *, error: str = "") -> None:
         """Writes the status file and tells whoever shows it."""
-        self._phase = phase
+        with self._reporting:
+            self._phase = phase
+            self._write_status(error)
+
+    def _still_there(self) -> None:
+        with self._reporting:
+            self._write_status()
+
+    def _write_status(self, error: str = "") -> None:
         watched, folded = self._watched(), self._folded()
         progress, lag, left = watched.progress, watched.lag, watched.left
         now = time.time()
         status = ReplicateStatus(
             plan_id=self._plan.id,
             pid=os.getpid(),
-            phase=phase,
+            phase=self._phase,
             started_at=self._started_at,
             updated_at=now,
             records=progress.records,
