@@ -11,6 +11,7 @@ from bmswitch.journal.lock import Lock
 from bmswitch.lab.embedded_kafka import EmbeddedKafka
 from bmswitch.model import topics
 from bmswitch.model.errors import BusyError, RecordError, RefusedError
+from bmswitch.model.record_types import ENTRY_CLASS
 from bmswitch.model.records import LogRecord, Operation, RecordKey, encode_key
 from bmswitch.replication import mirror
 from bmswitch.replication.quarantine import undecided
@@ -143,10 +144,17 @@ def test_a_run_folder_that_mirrored_nowhere_is_refused(pair: Pair, parked: Path)
 def test_legacy_records_reach_green_s_log_in_today_s_form(pair: Pair, tmp_path: Path) -> None:
     old = b'{"type":"roles","owner":"u","uid":"u_at_x.lan_role","id":9,"valueClass":"%b","created":true}'
     role = b"net.bluemind.core.backup.continuous.dto.DirEntryRole"
-    publish(pair[0], [LogRecord(DOMAIN, 7, 0, 1, old % role, b'{"value":{"roles":["a"]},"uid":"u"}')])
+    entry = encode_key(RecordKey("dir", "system", "x.lan", 10, ENTRY_CLASS, Operation.CREATE))
+    publish(
+        pair[0],
+        [
+            LogRecord(DOMAIN, 7, 0, 1, entry, b'{"value":{"entry":{"kind":"USER"}},"uid":"u"}'),
+            LogRecord(DOMAIN, 7, 0, 1, old % role, b'{"value":{"roles":["a"]},"uid":"u"}'),
+        ],
+    )
     with mirroring(tmp_path, pair) as running:
         until(lambda: caught_up(running))
-    (record,) = content(pair[1], DOMAIN)[7]
+    _, record = content(pair[1], DOMAIN)[7]
     key = RecordKey("role", "u", "u_at_x.lan_role", 9, role.decode(), Operation.CREATE)
     assert record.key == encode_key(key)
     assert topics.domain(IID, "x.lan") == record.topic

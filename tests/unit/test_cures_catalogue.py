@@ -18,6 +18,7 @@ from bmswitch.model.records import LogRecord, Operation, RecordKey, decode_key, 
 from bmswitch.replication.chain import Chain
 from bmswitch.replication.cures import catalogue as catalogue_module
 from bmswitch.replication.cures.catalogue import CURES, catalogue
+from bmswitch.replication.cures.children_wait import ChildrenWait
 from bmswitch.replication.cures.legacy_records import LegacyRecords
 from bmswitch.replication.cures.parents_first import ParentsFirst
 from bmswitch.workflows.config import load_config
@@ -46,20 +47,33 @@ def test_every_cure_of_the_folder_is_in_the_catalogue_and_says_everything_about_
 
 def test_the_pipeline_follows_the_catalogue_s_order() -> None:
     cures = pipeline(config_without(), BLUE, GREEN, "crp")
-    assert [*(type(cure) for cure in cures), ParentsFirst] == list(CURES)
+    assert [ChildrenWait, *(type(cure) for cure in cures), ParentsFirst] == list(CURES)
     assert [type(cure).__name__ for cure in pipeline(config_without(), BLUE, BLUE, "")] == [
+        "DeletionsMended",
         "LegacyRecords",
+        "MetadataDescribed",
         "ServerAddresses",
+        "IdSequences",
         "UidValidity",
     ]
 
 
-@pytest.mark.parametrize("name", ["legacy_records", "uidvalidity", "crp_dir_entries"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "deletions_mended",
+        "legacy_records",
+        "metadata_described",
+        "id_sequences",
+        "uidvalidity",
+        "crp_dir_entries",
+    ],
+)
 def test_a_cure_that_is_turned_off_is_left_out_and_the_plan_warns(name: str) -> None:
     config = config_without(name)
     modules = [type(cure).__module__.rpartition(".")[2] for cure in pipeline(config, BLUE, GREEN, "crp")]
     assert name not in modules
-    assert len(modules) == len(CURES) - 2
+    assert len(modules) == len(CURES) - 3
     (finding,) = disabled_findings(config)
     assert (finding.level, name in finding.cause, bool(finding.consequence)) == (Level.warn, True, True)
     assert disabled_findings(config_without()) == []

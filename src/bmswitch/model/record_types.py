@@ -25,6 +25,9 @@ USER_SETTINGS_CLASS = "net.bluemind.user.api.UserSettings"
 DOMAIN_SETTINGS_CLASS = "net.bluemind.domain.api.DomainSettings"
 
 
+NULL = msgspec.Raw(b"null")
+
+
 class RecordType(msgspec.Struct, frozen=True):
     """One type. `restored`: BlueMind's clone has a restorer for it. `legacy`: until when it was written, empty for today's."""
 
@@ -131,10 +134,10 @@ class DirEntryAndValue(msgspec.Struct):
 class ContainerMetadata(msgspec.Struct, rename="camel"):
     """A container's descriptor, rights and settings. Until March 2023 `container_uid` and one of the halves only (5.7)."""
 
-    cont_desc: msgspec.Raw | None = None
+    cont_desc: msgspec.Raw = NULL
     container_uid: str | None = None
-    acls: msgspec.Raw | None = None
-    settings: msgspec.Raw | None = None
+    acls: msgspec.Raw = NULL
+    settings: msgspec.Raw = NULL
 
 
 class IdSequence(msgspec.Struct, rename="camel"):

@@ -144,7 +144,7 @@ class Bucket:
         answer = None
         try:
             answer = self._client.get_object(self.name, guid)
-            return _digest(cast("IO[bytes]", answer)) == guid
+            return content_digest(cast("IO[bytes]", answer)) == guid
         except S3Error as error:
             if error.code in _ABSENT:
                 return False
@@ -175,7 +175,7 @@ class Bucket:
         return told(f"bucket {self.name} at {self._endpoint}", what, error)
 
 
-def _digest(source: IO[bytes]) -> str | None:
+def content_digest(source: IO[bytes]) -> str | None:
     """SHA-1 of the decompressed content; None when it is no zstd frame or grows beyond MAX_BODY.
 
     A frame that was cut gives fewer bytes, so another SHA-1.

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from bmswitch.model.errors import RecordError
 from bmswitch.model.records import LogRecord
 from bmswitch.model.topics import TopicKind
 
@@ -21,6 +22,21 @@ class Batch(msgspec.Struct, frozen=True):
     records: Sequence[LogRecord]
     ends: Mapping[Place, int]
     read: int | None = None
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """A parked record that does not wait any more, and why."""
+
+    record: LogRecord
+    said: str
+
+
+class WaitingError(RecordError):
+    """A record's parent has not come: it is parked, and followed up by the cure `children_wait`. `parent`: what it waits for."""
+
+    def __init__(self, cause: str, *, evidence: str, parent: str) -> None:
+        super().__init__(cause, evidence=evidence)
+        self.parent = parent
 
 
 class Source(Protocol):
@@ -72,7 +88,8 @@ class Cure(Protocol):
     """A pure function record -> records that prevents one documented harm.
 
     It is called only for records of the topic kinds and key types that it names; `types` None means every type. With an
-    attribute `old_keys` it also gets, before all others, records of any type whose key is a LegacyKey.
+    attribute `old_keys` it also gets, before all others, records of any type whose key is a LegacyKey; with a method `mend` it
+    is asked for one that can be read instead of a record that can not.
     """
 
     @property

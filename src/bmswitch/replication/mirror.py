@@ -11,7 +11,7 @@ import msgspec
 
 from bmswitch.model.errors import RecordError
 from bmswitch.model.records import LogRecord, is_seppuku
-from bmswitch.replication.api import Place, Sink, Source, Watch
+from bmswitch.replication.api import Place, Sink, Source, WaitingError, Watch
 from bmswitch.replication.chain import Chain
 from bmswitch.replication.quarantine import Quarantine
 from bmswitch.replication.reading import understand
@@ -211,7 +211,7 @@ class Mirror:
                 key = understand(record)
                 cured = chain(record, key)
             except RecordError as error:
-                self._quarantine.park(record, f"{error.cause}: {error.evidence}")
+                out += self._mended(record, error)
                 continue
             if cured is None:
                 keep(record)
@@ -224,8 +224,22 @@ class Mirror:
         self._last_ms = max(self._last_ms, records[-1].timestamp_ms)
         return out
 
+    def _mended(self, record: LogRecord, error: RecordError) -> list[LogRecord]:
+        """What goes on instead of a record that is not understood; nothing when it is parked."""
+        try:
+            found = None if isinstance(error, WaitingError) else self._chain.mended(record)
+        except RecordError as another:
+            found, error = None, another
+        if found is not None:
+            return found
+        parent = error.parent if isinstance(error, WaitingError) else ""
+        self._quarantine.park(record, f"{error.cause}: {error.evidence}", parent)
+        return []
+
     def _flush(self, now: float) -> None:
         self._sink.flush()
+        for one in self._chain.settled():
+            self._quarantine.settle(one.record, one.said)
         self._quarantine.sync()
         for (topic, partition), offset in self._pending.items():
             offsets = self._positions[topic]

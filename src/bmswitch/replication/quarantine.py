@@ -23,7 +23,10 @@ State = Literal["parked", "accepted", "retried"]
 
 
 class Parked(msgspec.Struct, frozen=True):
-    """One line of the file; `key` and `value` are base64, `value` null for a tombstone, `at` epoch seconds."""
+    """One line of the file; `key` and `value` are base64, `value` null for a tombstone, `at` epoch seconds.
+
+    `waits_for`: the parent that has not come, empty when it is parked for another reason (the cure `children_wait`).
+    """
 
     topic: str
     partition: int
@@ -34,6 +37,7 @@ class Parked(msgspec.Struct, frozen=True):
     at: float
     timestamp_ms: int = 0
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    waits_for: str = ""
 
     def record(self) -> LogRecord:
         """The record as it was read from blue."""
@@ -79,6 +83,7 @@ class Quarantine:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen = {_place(entry.parked): entry.state for entry in entries(path)}
+        self._parked = sum(state == "parked" for state in self._seen.values())
         self._dirty = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,15 +96,15 @@ class Quarantine:
         """How many different records were parked, whatever was decided about them."""
         return len(self._seen)
 
-    def park(self, record: LogRecord, reason: str) -> None:
-        """Writes the record down; durable after `sync`. Raises RefusedError beyond 10,000 records.
+    def park(self, record: LogRecord, reason: str, waits_for: str = "") -> None:
+        """Writes the record down; durable after `sync`. Raises RefusedError beyond 10,000 that are parked at a time.
 
         One that a retry had brought onto another green before is parked anew.
         """
         place = (record.topic, record.partition, record.offset)
         if self._seen.get(place, "retried") != "retried":
             return
-        if place not in self._seen and len(self._seen) >= LIMIT:
+        if self._parked >= LIMIT:
             raise RefusedError(
                 f"more than {LIMIT} records can not be understood",
                 evidence=f"last: {record.topic} partition {record.partition} offset {record.offset}: {reason}",
@@ -107,15 +112,29 @@ class Quarantine:
                 next_command="bmswitch quarantine list",
             )
         line = Parked(
-            *place, reason, record.key, record.value, time.time(), record.timestamp_ms, record.headers
+            *place,
+            reason,
+            record.key,
+            record.value,
+            time.time(),
+            record.timestamp_ms,
+            record.headers,
+            waits_for,
         )
         self._append(line)
         self._seen[place] = "parked"
+        self._parked += 1
 
     def decide(self, decision: Decision) -> None:
         """Writes a decision down; durable after `sync`."""
         self._append(decision)
-        self._seen[_place(decision)] = decision.verb
+        place = _place(decision)
+        self._parked -= self._seen.get(place) == "parked"
+        self._seen[place] = decision.verb
+
+    def settle(self, record: LogRecord, said: str) -> None:
+        """A record that waited goes on by itself; durable after `sync`."""
+        self.decide(Decision("retried", record.topic, record.partition, record.offset, said, time.time()))
 
     def sync(self) -> None:
         """Makes what was written durable: called before any position moves beyond it."""

@@ -1,7 +1,7 @@
 """Which cures a run uses: all of them, but those that do not apply here and those that the configuration turns off."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,12 +13,17 @@ from bmswitch.model.record_types import RECORD_TYPES, RecordType
 from bmswitch.replication.api import Cure
 from bmswitch.replication.chain import Chain
 from bmswitch.replication.cures.catalogue import About, catalogue
+from bmswitch.replication.cures.children_wait import ChildrenWait
 from bmswitch.replication.cures.crp_dir_entries import CrpDirEntries
+from bmswitch.replication.cures.deletions_mended import DeletionsMended
+from bmswitch.replication.cures.id_sequences import IdSequences
 from bmswitch.replication.cures.installation_id import InstallationId
 from bmswitch.replication.cures.legacy_records import LegacyRecords
+from bmswitch.replication.cures.metadata_described import MetadataDescribed
 from bmswitch.replication.cures.parents_first import ParentsFirst
 from bmswitch.replication.cures.server_addresses import ServerAddresses
 from bmswitch.replication.cures.uidvalidity import UidValidity
+from bmswitch.replication.quarantine import FILE, undecided
 
 _NOTED = "cures.json"
 
@@ -65,15 +70,28 @@ def pipeline(config: Config, blue_id: str, green_id: str, derived_crp: str) -> l
     """The cures of a run in their order. `derived_crp` is the proxy's topic to derive, empty when blue has its own."""
     check_disabled(config.replication.disabled_cures)
     off = config.replication.disabled_cures
-    cures: list[Cure] = [] if "legacy_records" in off else [LegacyRecords()]
-    cures.append(ServerAddresses(config.servers))
-    if "uidvalidity" not in off:
-        cures.append(UidValidity())
+    optional: dict[str, Callable[[], Cure]] = {
+        "deletions_mended": DeletionsMended,
+        "legacy_records": LegacyRecords,
+        "metadata_described": MetadataDescribed,
+        "server_addresses": lambda: ServerAddresses(config.servers),
+        "id_sequences": lambda: IdSequences(config.servers),
+        "uidvalidity": UidValidity,
+    }
+    cures = [made() for name, made in optional.items() if name not in off]
     if blue_id != green_id:
         cures.append(InstallationId(blue_id, green_id))
     if derived_crp and "crp_dir_entries" not in off:
         cures.append(CrpDirEntries(derived_crp))
     return cures
+
+
+def children_wait(config: Config, *, fresh: bool) -> ChildrenWait | None:
+    """The cure that lets children wait, with what waits already; None when it is turned off. Raises JournalError."""
+    if "children_wait" in config.replication.disabled_cures:
+        return None
+    parked = [] if fresh else [entry.parked for entry in undecided(Path(config.run_dir) / FILE)]
+    return ChildrenWait(fresh=fresh, waiting=[(p.record(), p.waits_for) for p in parked if p.waits_for])
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -138,7 +156,7 @@ def passed(cures: Sequence[Cure], chain: Chain) -> Noted:
     left = {
         cure.__module__.rpartition(".")[2]: cure.left
         for cure in cures
-        if isinstance(cure, LegacyRecords | ParentsFirst)
+        if isinstance(cure, LegacyRecords | MetadataDescribed | ChildrenWait | ParentsFirst)
     }
     unknown = {f"{pair[0]} {pair[1] or '-'}": count for pair, count in list(chain.unknown.items())}
     return Noted(left, unknown)

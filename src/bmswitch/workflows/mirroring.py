@@ -35,7 +35,7 @@ from bmswitch.replication.sink import KafkaSink
 from bmswitch.replication.source import KafkaSource
 from bmswitch.replication.valve import Valve
 from bmswitch.workflows.crew import Crew
-from bmswitch.workflows.cures import note, pipeline
+from bmswitch.workflows.cures import children_wait, note, pipeline
 from bmswitch.workflows.first_pass import folded_first_pass
 from bmswitch.workflows.pausing import forget_farewell
 from bmswitch.workflows.promotion import Promotion, refuse_other_writers
@@ -80,7 +80,6 @@ class Mirroring:
         )
         self._deriver: MirrorThread | None = None
         self._cures = pipeline(config, self._blue_id, self._green_id, derived)
-        self._chain = Chain(self._cures)
         orphans = topics.orphans(self._blue_id)
         preflight.refuse_unmapped_servers(
             config.source.kafka, orphans, route.sources[orphans], config.servers
@@ -93,6 +92,8 @@ class Mirroring:
             self._green, route.targets, ours=place is not None or since is not None
         )
         first_run = place is None
+        self._waiting = None if workers else children_wait(config, fresh=first_run and since is None)
+        self._chain = Chain(self._cures, self._waiting)
         if place is None:
             place = state.MirrorState(f"bmswitch-{plan.id}", route.blue_cluster, route.green_cluster)
         if since is not None and not place.mended:
@@ -298,7 +299,7 @@ class Mirroring:
     def _note(self) -> None:
         note(
             self._run_dir,
-            self._cures,
+            [*self._cures, *filter(None, [self._waiting])],
             self._chain,
             self._thread.noted if isinstance(self._thread, Crew) else (),
         )

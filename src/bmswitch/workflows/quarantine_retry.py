@@ -22,6 +22,7 @@ from bmswitch.model.records import LogRecord, decode_item_uid, decode_key
 from bmswitch.replication import preflight
 from bmswitch.replication.chain import Chain
 from bmswitch.replication.crew_files import read_workers
+from bmswitch.replication.cures.children_wait import ChildrenWait
 from bmswitch.replication.quarantine import Entry, Quarantine, entries
 from bmswitch.replication.reading import understand
 from bmswitch.replication.sink import KafkaSink
@@ -84,7 +85,12 @@ class _Again:
         """Tries the entries of one partition in the order of the log."""
         done: dict[int, Retried] = {}
         ready: list[tuple[Entry, list[LogRecord]]] = []
+        parents = self._parents([entry for entry in wanted if entry.parked.waits_for])
         for entry in wanted:
+            if entry.parked.waits_for and entry.number not in parents:
+                said = f"its {entry.parked.waits_for} has still not come"
+                done[entry.number] = Retried(number=entry.number, outcome="parked", said=said)
+                continue
             try:
                 ready.append((entry, self._cured(entry.parked.record())))
             except RecordError as error:
@@ -111,10 +117,31 @@ class _Again:
         self._file.decide(decision(entry, "retried", said, ""))
         return Retried(number=entry.number, outcome="written", said=said)
 
+    def _parents(self, waiting: list[Entry]) -> set[int]:
+        """Of entries of one partition that wait, the numbers of those whose parent came later in blue's log."""
+        if not waiting:
+            return set()
+        children = ChildrenWait(
+            fresh=False, waiting=[(e.parked.record(), e.parked.waits_for) for e in waiting]
+        )
+        first = waiting[0].parked
+        came: set[int] = set()
+        for later in _after(self._config, first.topic, first.partition, first.offset):
+            try:
+                came |= {child.offset for child in children.came(later, decode_key(later.key))}
+            except RecordError:
+                continue
+            came |= {one.record.offset for one in children.settled()}
+        return {entry.number for entry in waiting if entry.parked.offset in came}
+
     def _cured(self, record: LogRecord) -> list[LogRecord]:
         """What goes on instead of the record. Raises RecordError when it is not understood."""
-        key = understand(record)
-        cured = self._chain(record, key)
+        try:
+            cured = self._chain(record, understand(record))
+        except RecordError:
+            cured = self._chain.mended(record)
+            if cured is None:
+                raise
         out = [record] if cured is None else cured
         for one in out[:1]:
             _item(one)

@@ -134,12 +134,23 @@ def restore(
         installation = grouped.get("installation", [])
         token = _core_token(installation)
         _topology(context, installation, target)
+        _refuse_missing_shards(installation, _latest(grouped[SEQUENCE]), exact=target.exact)
         tracker.feed(_latest(grouped[SEQUENCE]))
         domains = _domains(context, grouped.get("domains", []), target)
         _sysconf(context, grouped.get("sysconf", []), target)
         for record in grouped.get("job_plans", []):
             _put_side(context, record, "job_plans", SYSTEM, bytes(record.sent.value), uid=record.uid)
     return Found(frozenset(domains), token)
+
+
+def _refuse_missing_shards(servers: list[Record], sequence: bytes, *, exact: bool) -> None:
+    """A shard without a number is a null fault in BlueMind's clone (clone-and-api.md 3.1)."""
+    shards = _sequences.decode(decode_envelope(sequence).value).mailbox_data_source_seq
+    for record in servers:
+        if record.key.value_class != SERVER_CLASS or record.uid in shards or exact:
+            continue
+        if "bm/pgsql-data" in _servers.decode(record.sent.value).tags:
+            raise CloneError("the id sequence of a mail shard is missing", evidence=record.uid)
 
 
 def _latest(records: list[Record]) -> bytes:

@@ -11,16 +11,24 @@ from typing import Any
 
 import msgspec
 
+from bmswitch.replication.cures.children_wait import ChildrenWait
 from bmswitch.replication.cures.crp_dir_entries import CrpDirEntries
+from bmswitch.replication.cures.deletions_mended import DeletionsMended
+from bmswitch.replication.cures.id_sequences import IdSequences
 from bmswitch.replication.cures.installation_id import InstallationId
 from bmswitch.replication.cures.legacy_records import LegacyRecords
+from bmswitch.replication.cures.metadata_described import MetadataDescribed
 from bmswitch.replication.cures.parents_first import ParentsFirst
 from bmswitch.replication.cures.server_addresses import ServerAddresses
 from bmswitch.replication.cures.uidvalidity import UidValidity
 
 CURES: tuple[type[Any], ...] = (
+    ChildrenWait,
+    DeletionsMended,
     LegacyRecords,
+    MetadataDescribed,
     ServerAddresses,
+    IdSequences,
     UidValidity,
     InstallationId,
     CrpDirEntries,
@@ -84,5 +92,11 @@ def table() -> str:
 
 def _touches(cure: type[Any]) -> str:
     kinds = ", ".join(sorted(kind.value for kind in cure.kinds))
-    types = "all" if cure.types is None else ", ".join(f"`{name}`" for name in sorted(cure.types))
+    types = (
+        "all"
+        if cure.types is None
+        else "unreadable"
+        if not cure.types
+        else ", ".join(f"`{name}`" for name in sorted(cure.types))
+    )
     return f"{types} records of {kinds} topics"

@@ -46,15 +46,29 @@ And a change since the user's last record is in no record at all. The way is RES
 /api/users/{domain}/{uid}/password_` with an empty current password stores a known hash unchanged, taken from the newest USER
 record of blue's log (clone-and-api.md 4.1).
 
+## Order: parents before children
+
+Blue writes an entry before what it owns and a folder before its mails, all in one partition. A creation that is logged again moves
+behind them (change-log.md 3.4). `children_wait` lets a record wait for its owner or its folder: it is parked, the partition goes on, and
+right behind the parent it follows by itself. When the parent is deleted instead, it is settled: there is nothing to restore. What waits
+at the end stays parked: `it waits for its folder: ...`. At most 5,000 records wait at a time; what comes then passes as it is, and is counted.
+A run that goes on elsewhere (after a restart) has not seen the beginning: it takes everybody for known but those that something waits for.
+Several workers (`replicate --workers`) pass partitions to each other, so none has seen a whole one: with them nothing waits.
+
+Parents in other partitions (org units, groups of members, types of resources) are made by the clone from copies in the child or as
+placeholders. For org units that is not enough, see `parents_first`.
+
 ## What is not cured but stopped
 
 | seen | what happens |
 | --- | --- |
-| a key that can not be decoded, a value that is no JSON object, a deletion whose uid breaks its JSON (change-log.md 3.3) | parked, see below; the neighbours go on |
+| a key that can not be decoded, a value that is no JSON or has no uid, a record above 5.5 MB, a child whose parent never comes | parked, see below; the neighbours go on |
 | records that are gone from blue before they were read | the run stops: the copy would have a hole |
 | another number of partitions on green | refused before anything is written |
 | records of somebody else in green's topics | refused before anything is written |
 | blue's farewell (`Seppuku`) was read and green leads | the copy ends for good: green's log takes no record of blue after its promotion |
+
+`tests/corpus` has one file for each way in which a record or a body can be wrong, with its fate.
 
 ## Parked records
 
@@ -65,12 +79,12 @@ decision is a further line. `cutover` goes on only when each record is decided.
 | --- | --- |
 | `bmswitch quarantine list` | every record, its number, its state: `parked`, `retried`, `accepted` |
 | `bmswitch quarantine show N` | key and value, shortened, without hashes, tokens and keys |
-| `bmswitch quarantine retry N` or `all` | passes it through the cures of the bmswitch that is installed now, and writes what is understood to green's log. Stop `replicate` first (it goes on where it was). When blue's log has a newer record of the same item, nothing is written: the old one would undo it. Refused once green leads |
+| `bmswitch quarantine retry N` or `all` | looks whether the parent came that it waits for, passes it through the cures of the bmswitch that is installed now, and writes what is understood to green's log. Stop `replicate` first (it goes on where it was). When blue's log has a newer record of the same item, nothing is written: the old one would undo it. Refused once green leads |
 | `bmswitch quarantine accept N --reason TEXT --who NAME` | green may miss it: somebody's name and reason stand for that, also in the gate's answer |
 
 A retried record stands at the end of its partition, behind records that may need it: a user's own directory entry can come too late
-for its folders. `verify` finds what green made of it. The quarantine looks at the outside of each value only; a value that is
-broken inside passes, and `verify` finds that too.
+for its folders. `verify` finds what green made of it. Whether a value is JSON is looked at for every record but the search sources of bodies (most
+bytes of a log): of those only the outside. What it says is verify's matter.
 
 ## To add one
 
