@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._listoffsets import EarliestSpec, LatestSpec, OffsetSpec
@@ -105,6 +105,21 @@ class Topics:
             name: {key: told[key].value or "" for key in _ASKED if key in told}
             for name, told in found.items()
         }
+
+    def ids(self, names: Iterable[str], timeout: float = TIMEOUT) -> dict[str, str]:
+        """Each topic's own id: one that was deleted and made anew has another. None of a broker that does not tell ids.
+
+        Raises UnreachableError.
+        """
+        wanted = list(names)
+        if not wanted:
+            return {}
+        with explained(self._kafka):
+            metadata = self._admin.list_topics(wanted[0], timeout=timeout)
+            if metadata.controller_id not in metadata.brokers:
+                return {}
+            answers = self._admin.describe_topics(TopicCollection(wanted), request_timeout=timeout)
+            return {name: str(answer.result(timeout).topic_id) for name, answer in answers.items()}
 
     def ends(self, topics: Mapping[str, int], timeout: float = TIMEOUT) -> dict[str, list[int]]:
         """End offset (the next record's) of each partition of each topic."""

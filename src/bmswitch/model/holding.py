@@ -2,7 +2,7 @@
 
 A worker that was frozen may wake at any time and send what it had queued. Everything it can still send begins at the place that it had
 committed last: `since`. While such a worker may live, `since` goes from owner to owner. `end` is how far the target's partition
-must reach: what is beyond was written by somebody else. Docs: docs/decisions/0007.
+must reach: what is beyond was written by somebody else. Docs: docs/decisions/0008.
 """
 
 import msgspec

@@ -91,3 +91,49 @@ def refuse_foreign_records(green: Topics, targets: Mapping[str, int], ours: bool
             consequence="mixing two logs can not be undone: nothing was written",
             next_command="delete these topics on green's Kafka if nothing uses them, and run the command again",
         )
+
+
+def refuse_other_topics(known: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Raises RefusedError when a topic was deleted and made anew: its offsets count other records than those that we know.
+
+    Keys are the side and the topic's name. A topic that is not told of now is not judged.
+    """
+    anew = sorted(name for name, is_now in now.items() if known.get(name, is_now) != is_now)
+    if anew:
+        side, _, topic = anew[0].partition(" ")
+        raise RefusedError(
+            f"topic {topic} of the {side}'s Kafka was deleted and made anew",
+            evidence=f"its id was {known[anew[0]]}, is {now[anew[0]]}; {len(anew)} topics in all",
+            consequence="our place in it means nothing any more: nothing was written",
+            next_command="make a new plan in a new run_dir, and begin on empty topics of the target",
+        )
+
+
+def refuse_grown_topics(known: Mapping[str, int], now: Mapping[str, int]) -> None:
+    """Raises RefusedError when a topic has another number of partitions than when the copy began."""
+    for topic in sorted(known.keys() & now.keys()):
+        if known[topic] != now[topic]:
+            raise RefusedError(
+                f"topic {topic} of the source has {now[topic]} partitions, it had {known[topic]} when the copy began",
+                evidence="the partition of an owner depends on their number: its records are split from now on",
+                consequence="the copy was stopped: it would lack the new partitions",
+                next_command="find out who changed the topic; a log with split owners can not be replayed in order",
+            )
+
+
+def refuse_other_cluster(known: tuple[str, str], now: tuple[str, str], full: Iterable[str]) -> None:
+    """Raises RefusedError when this run folder copied between other clusters (ids of source and target), and `full` topics hold records."""
+    there = sorted(full)
+    if known == now or not there:
+        return
+    changed = [
+        f"{side} Kafka: was {was}, is {is_now}"
+        for side, was, is_now in zip(("source's", "target's"), known, now, strict=True)
+        if was != is_now
+    ]
+    raise RefusedError(
+        "this run folder has copied between other Kafka clusters",
+        evidence="; ".join(changed),
+        consequence=f"{len(there)} topics of the target hold records that may be of another log: nothing was written",
+        next_command="correct kafka.bootstrap, or make a new plan in a new run_dir and begin on empty topics",
+    )

@@ -1,6 +1,6 @@
 """Blue's log shared with other workers by a consumer group: what is ours, from where, and how it is handed over.
 
-Why no old record ends up behind a newer one of the same key is argued in docs/decisions/0007.
+Why no old record ends up behind a newer one of the same key is argued in docs/decisions/0008.
 """
 
 import time
@@ -121,8 +121,13 @@ class SharedSource:
         """Gives back what is ours and leaves."""
         self._reader.close()
 
-    def repair(self) -> None:
-        """Writes again what a foreign record may have overtaken. To be called when all that was sent is acknowledged."""
+    def repair(self) -> int:
+        """Goes back where a foreign record may have overtaken newer ones; in how many partitions.
+
+        To be called when all that was sent is acknowledged. Green's own writes are foreign too, once it leads: whoever calls this asks
+        before the next batch whether anything may be written at all.
+        """
+        before = self.repairs
         targets = {self._target(place): place for place in self._reader.owned}
         for target in self._writer.foreign():
             place = targets[target]
@@ -142,6 +147,7 @@ class SharedSource:
                 self._begin({place: since})
                 self._reader.seek(place, since)
                 self.repairs += 1
+        return self.repairs - before
 
     def gained(self, places: Sequence[Place]) -> dict[Place, int]:
         """See `Owner`. Raises RefusedError where the log has a hole or is another one."""

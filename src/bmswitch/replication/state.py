@@ -15,13 +15,15 @@ State = TypeVar("State")
 class MirrorState(msgspec.Struct, frozen=True):
     """Which consumer group holds our place, between which clusters: a newer plan of the same two goes on from there.
 
-    `mended`: the target's own log was mended before it became a clone (a later leg only).
+    `mended`: the target's own log was mended before it became a clone (a later leg only). `topic_ids` are Kafka's own ids of the topics
+    on both sides (`source name`, `target name`), where it tells them.
     """
 
     group: str
     blue_cluster: str
     green_cluster: str
     mended: bool = False
+    topic_ids: dict[str, str] = {}
 
 
 class FoldState(msgspec.Struct, frozen=True):

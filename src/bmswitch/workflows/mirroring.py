@@ -86,6 +86,8 @@ class Mirroring:
         )
         place = self._place(route)
         self._green.create(route.targets)
+        ids = self._ids(route)
+        preflight.refuse_other_topics(place.topic_ids if place else {}, ids)
         if place is None and since is not None:
             refuse_other_writers(since.source, self._ends_of(since.source), config.standby)
         preflight.refuse_foreign_records(
@@ -98,7 +100,8 @@ class Mirroring:
             place = state.MirrorState(f"bmswitch-{plan.id}", route.blue_cluster, route.green_cluster)
         if since is not None and not place.mended:
             place = self._mend(place, since)
-        self._known = set(route.sources)
+        place = msgspec.structs.replace(place, topic_ids=place.topic_ids | ids)
+        self._known = dict(route.sources)
         self.targets = dict(route.targets)
         self._thread: MirrorThread | Crew = (
             self._start_crew(plan, route, place)
@@ -207,8 +210,27 @@ class Mirroring:
         known = state.load_mirror(self._run_dir)
         if known is None:
             return None
-        same = (known.blue_cluster, known.green_cluster) == (route.blue_cluster, route.green_cluster)
-        return known if same else None
+        before, now = (known.blue_cluster, known.green_cluster), (route.blue_cluster, route.green_cluster)
+        if before != now:
+            preflight.refuse_other_cluster(before, now, self._full(route))
+        return known if before == now else None
+
+    def _full(self, route: preflight.Route) -> list[str]:
+        """The target's topics that hold records."""
+        there = self._green.cluster().topics
+        ends = self._green.ends({name: count for name, count in route.targets.items() if name in there})
+        return [name for name, offsets in ends.items() if any(offsets)]
+
+    def _ids(self, route: preflight.Route) -> dict[str, str]:
+        """Kafka's own ids of the topics on both sides; none where they are not told."""
+        try:
+            source, target = self._blue.ids(route.sources), self._green.ids(route.targets)
+        except BmswitchError:
+            return {}
+        return {
+            **{f"source {name}": told for name, told in source.items()},
+            **{f"target {name}": told for name, told in target.items()},
+        }
 
     def _mend(self, place: state.MirrorState, since: Promotion) -> state.MirrorState:
         """The place is kept first: what is added to the target's log must not look like somebody else's."""
@@ -269,6 +291,7 @@ class Mirroring:
             sources = self._blue.cluster().of(self._blue_id)
         except UnreachableError:
             return
+        preflight.refuse_grown_topics(self._known, sources)
         crp = topics.crp(self._blue_id)
         new = {name: n for name, n in sources.items() if name not in self._known and name != crp}
         if not new:
@@ -282,7 +305,7 @@ class Mirroring:
             self._thread.add(new)
         if self._deriver is not None:
             self._deriver.add(_domains(targets))
-        self._known |= new.keys()
+        self._known |= new
         self.targets |= targets
 
     def keep_touched(self) -> None:

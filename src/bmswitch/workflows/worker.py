@@ -109,7 +109,8 @@ class Work:
         if self._mirror.progress_flags.farewell and not farewell_seen(self._run_dir):
             note_farewell(self._run_dir)
         if self._mirror.settled and self._due("repair", _REPAIR_EVERY):
-            self._source.repair()
+            if self._source.repair():
+                self._asked = 0.0
             self._source.commit({}, wait=False)
         if self._due("status", _STATUS_EVERY):
             self.tell()
