@@ -340,6 +340,16 @@ def test_a_log_that_keeps_its_records_long_enough_or_for_ever_outlives_the_copy(
     )
 
 
+def test_a_shared_log_is_refused_with_what_is_unsafe_about_it() -> None:
+    said = BY_NAME["mode_supported"](facts(mode="shared", missing_rights=["its Kafka"])).evidence
+    assert "green.kafka is another cluster" in said
+    assert "blue.rights.kafka is not configured" in said
+    bare = replace(source(topics={LOG: 64}, kafka_cluster_id="kafka-green"), mode="shared")
+    said = BY_NAME["mode_supported"](bare).evidence
+    assert "another cluster" not in said
+    assert "blue has no topic of directory entries" in said
+
+
 def test_settings_that_are_secret_are_named_and_never_shown() -> None:
     told = harmless({"sds_s3_secret_key": "Vj2kq9", "sds_s3_bucket": "bluemind", "empty": ""})
     assert "Vj2kq9" not in str(told)
