@@ -134,7 +134,7 @@ class FoldingSource:
             read = self.folded.read + len(records)
             self.folded = msgspec.structs.replace(self.folded, read=read)
         for place, end in batch.ends.items():
-            if place in self._ends:
+            if place in self._group:
                 self._at[place] = max(self._at[place], min(end, self._ends[place]))
         if window.bytes >= self._spill or all(self._at[p] >= self._ends[p] for p in self._group):
             self._out = window.needed()

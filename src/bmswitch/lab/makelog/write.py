@@ -84,7 +84,11 @@ def _operation(said: bytes) -> str:
 
 
 def to_kafka(story: Story, iid: str, domain: str, kafka: Kafka, tell: Tell) -> MadeLog:
-    """Makes both topics, which must be empty, and fills them. Raises LabError, UnreachableError."""
+    """Makes both topics, which must be empty, and fills them. Raises LabError, UnreachableError.
+
+    Records have the time of their sending, as BlueMind's have (change-log.md 1.4): with the story's own time the broker would
+    compact them at once.
+    """
     names = {ORPHANS: topics.orphans(iid), not ORPHANS: topics.domain(iid, domain)}
     there = Topics(kafka)
     there.create(dict.fromkeys(names.values(), PARTITIONS))
@@ -95,7 +99,9 @@ def to_kafka(story: Story, iid: str, domain: str, kafka: Kafka, tell: Tell) -> M
     try:
         batch: list[LogRecord] = []
         for orphans, token, key, value in counted:
-            batch.append(LogRecord(names[orphans], partition_of(token), 0, story.now, key, value))
+            batch.append(
+                LogRecord(names[orphans], partition_of(token), 0, int(time.time() * 1000), key, value)
+            )
             if len(batch) >= _BATCH:
                 producer.send_all(batch)
                 batch = []
