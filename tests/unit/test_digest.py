@@ -1,6 +1,6 @@
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bmswitch.model.digest import Json, Print, container_digest, normalise, value_digest
@@ -16,6 +16,7 @@ prints = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(prints, st.randoms(use_true_random=False))
 def test_a_containers_digest_does_not_depend_on_order(items: dict[str, Print], rng: random.Random) -> None:
     shuffled = list(items.items())
@@ -23,6 +24,7 @@ def test_a_containers_digest_does_not_depend_on_order(items: dict[str, Print], r
     assert container_digest(shuffled) == container_digest(items.items())
 
 
+@settings(deadline=None)
 @given(prints)
 def test_one_item_less_changes_the_digest(items: dict[str, Print]) -> None:
     for uid in items:
