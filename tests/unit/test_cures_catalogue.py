@@ -21,6 +21,7 @@ from bmswitch.replication.cures.catalogue import CURES, catalogue
 from bmswitch.replication.cures.children_wait import ChildrenWait
 from bmswitch.replication.cures.legacy_records import LegacyRecords
 from bmswitch.replication.cures.parents_first import ParentsFirst
+from bmswitch.replication.cures.resources_whole import ResourcesWhole
 from bmswitch.workflows.config import load_config
 from bmswitch.workflows.cures import check_disabled, disabled_findings, listed, note, pipeline, record_types
 
@@ -47,7 +48,7 @@ def test_every_cure_of_the_folder_is_in_the_catalogue_and_says_everything_about_
 
 def test_the_pipeline_follows_the_catalogue_s_order() -> None:
     cures = pipeline(config_without(), BLUE, GREEN, "crp")
-    assert [ChildrenWait, *(type(cure) for cure in cures), ParentsFirst] == list(CURES)
+    assert [ChildrenWait, *(type(cure) for cure in cures), ResourcesWhole, ParentsFirst] == list(CURES)
     assert [type(cure).__name__ for cure in pipeline(config_without(), BLUE, BLUE, "")] == [
         "DeletionsMended",
         "LegacyRecords",
@@ -73,7 +74,7 @@ def test_a_cure_that_is_turned_off_is_left_out_and_the_plan_warns(name: str) -> 
     config = config_without(name)
     modules = [type(cure).__module__.rpartition(".")[2] for cure in pipeline(config, BLUE, GREEN, "crp")]
     assert name not in modules
-    assert len(modules) == len(CURES) - 3
+    assert len(modules) == len(CURES) - 4
     (finding,) = disabled_findings(config)
     assert (finding.level, name in finding.cause, bool(finding.consequence)) == (Level.warn, True, True)
     assert disabled_findings(config_without()) == []

@@ -21,6 +21,7 @@ from bmswitch.replication.cures.installation_id import InstallationId
 from bmswitch.replication.cures.legacy_records import LegacyRecords
 from bmswitch.replication.cures.metadata_described import MetadataDescribed
 from bmswitch.replication.cures.parents_first import ParentsFirst
+from bmswitch.replication.cures.resources_whole import ResourcesWhole
 from bmswitch.replication.cures.server_addresses import ServerAddresses
 from bmswitch.replication.cures.uidvalidity import UidValidity
 from bmswitch.replication.quarantine import FILE, undecided
@@ -84,6 +85,12 @@ def pipeline(config: Config, blue_id: str, green_id: str, derived_crp: str) -> l
     if derived_crp and "crp_dir_entries" not in off:
         cures.append(CrpDirEntries(derived_crp))
     return cures
+
+
+def resources_whole(config: Config, *, fresh: bool) -> list[Cure]:
+    """The cure that keeps the calendars of resources; none when it is turned off."""
+    off = "resources_whole" in config.replication.disabled_cures
+    return [] if off else [ResourcesWhole(fresh=fresh)]
 
 
 def children_wait(config: Config, *, fresh: bool) -> ChildrenWait | None:
@@ -156,7 +163,7 @@ def passed(cures: Sequence[Cure], chain: Chain) -> Noted:
     left = {
         cure.__module__.rpartition(".")[2]: cure.left
         for cure in cures
-        if isinstance(cure, LegacyRecords | MetadataDescribed | ChildrenWait | ParentsFirst)
+        if isinstance(cure, LegacyRecords | MetadataDescribed | ChildrenWait | ResourcesWhole | ParentsFirst)
     }
     unknown = {f"{pair[0]} {pair[1] or '-'}": count for pair, count in list(chain.unknown.items())}
     return Noted(left, unknown)

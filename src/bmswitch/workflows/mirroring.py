@@ -35,7 +35,7 @@ from bmswitch.replication.sink import KafkaSink
 from bmswitch.replication.source import KafkaSource
 from bmswitch.replication.valve import Valve
 from bmswitch.workflows.crew import Crew
-from bmswitch.workflows.cures import children_wait, note, pipeline
+from bmswitch.workflows.cures import children_wait, note, pipeline, resources_whole
 from bmswitch.workflows.first_pass import folded_first_pass
 from bmswitch.workflows.pausing import forget_farewell
 from bmswitch.workflows.promotion import Promotion, refuse_other_writers
@@ -94,7 +94,9 @@ class Mirroring:
             self._green, route.targets, ours=place is not None or since is not None
         )
         first_run = place is None
-        self._waiting = None if workers else children_wait(config, fresh=first_run and since is None)
+        fresh = first_run and since is None
+        self._waiting = None if workers else children_wait(config, fresh=fresh)
+        self._cures += [] if workers else resources_whole(config, fresh=fresh)
         self._chain = Chain(self._cures, self._waiting)
         if place is None:
             place = state.MirrorState(f"bmswitch-{plan.id}", route.blue_cluster, route.green_cluster)

@@ -28,7 +28,7 @@ from bmswitch.replication.reading import understand
 from bmswitch.replication.sink import KafkaSink
 from bmswitch.replication.state import load_mirror
 from bmswitch.workflows.clone_watch import RUNNING
-from bmswitch.workflows.cures import pipeline
+from bmswitch.workflows.cures import pipeline, resources_whole
 from bmswitch.workflows.quarantine import LIST, decision, entry_of, opened, path_of, why
 from bmswitch.workflows.sites import open_core
 
@@ -78,7 +78,8 @@ class _Again:
         green_id = config.target.installation_id or blue_id
         route = preflight.route(Topics(config.source.kafka), Topics(config.target.kafka), blue_id, green_id)
         _refuse_other_clusters(Path(config.run_dir), route)
-        self._chain = Chain(pipeline(config, blue_id, green_id, route.derived_crp))
+        cures = pipeline(config, blue_id, green_id, route.derived_crp)
+        self._chain = Chain([*cures, *resources_whole(config, fresh=False)])
         self._sink = KafkaSink(config.target.kafka)
 
     def partition(self, wanted: list[Entry]) -> list[Retried]:

@@ -19,6 +19,7 @@ from bmswitch.replication.cures.installation_id import InstallationId
 from bmswitch.replication.cures.legacy_records import LegacyRecords
 from bmswitch.replication.cures.metadata_described import MetadataDescribed
 from bmswitch.replication.cures.parents_first import ParentsFirst
+from bmswitch.replication.cures.resources_whole import ResourcesWhole
 from bmswitch.replication.cures.server_addresses import ServerAddresses
 from bmswitch.replication.cures.uidvalidity import UidValidity
 
@@ -32,6 +33,7 @@ CURES: tuple[type[Any], ...] = (
     UidValidity,
     InstallationId,
     CrpDirEntries,
+    ResourcesWhole,
     ParentsFirst,
 )
 """In the order in which a record meets them; the last one works between the first pass and green's clone."""

@@ -55,6 +55,9 @@ at the end stays parked: `it waits for its folder: ...`. At most 5,000 records w
 A run that goes on elsewhere (after a restart) has not seen the beginning: it takes everybody for known but those that something waits for.
 Several workers (`replicate --workers`) pass partitions to each other, so none has seen a whole one: with them nothing waits.
 
+A *changed resource* is deleted and made anew by the clone. `resources_whole` repeats what is in its calendar right behind each later record of it.
+A run that goes on elsewhere has not read what it had: it parks the change, which is then made on green by hand after the switch.
+
 Parents in other partitions (org units, groups of members, types of resources) are made by the clone from copies in the child or as
 placeholders. For org units that is not enough, see `parents_first`.
 
