@@ -31,6 +31,8 @@ from tests.integration.test_mirror import (
 )
 
 from bmswitch.kafka.producer import LogProducer
+from bmswitch.kafka.topics import Topics
+from bmswitch.lab.embedded_kafka import EmbeddedKafka
 from bmswitch.model.config import Kafka
 from bmswitch.model.partition import partition_of
 from bmswitch.model.records import LogRecord
@@ -172,3 +174,29 @@ def test_the_rate_is_that_of_all_workers_together(pair: tuple[str, str], tmp_pat
             there = sum(map(len, content(pair[1], DOMAIN).values()))
             assert there <= rate * (time.monotonic() - began) + rate
             time.sleep(0.2)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_apache_kafka_fences_a_frozen_worker_and_gives_a_killed_one_s_work_to_the_other(
+    apache_kafka: str, green_kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "_SILENT", 600.0)
+    session = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500"}
+    Topics(Kafka(bootstrap=apache_kafka)).create(LAYOUT)
+    for name, count in LAYOUT.items():
+        green_kafka.create_topic(name, count)
+    config = shared_config(tmp_path, apache_kafka, green_kafka.bootstrap, session)
+    publish(apache_kafka, updates(2000))
+    with shared(config, 2) as running, writing(apache_kafka, 500):
+        frozen, other = at_work(running, 2)[:2]
+        signalled(frozen, signal.SIGSTOP)
+        until(lambda: owned(running, other.name) == sum(LAYOUT.values()), 120)
+        signalled(frozen, signal.SIGCONT)
+        until(partial(gone, running, frozen.name))
+        signalled(other, signal.SIGKILL)
+        until(partial(gone, running, other.name))
+        at_work(running, 2)
+    with shared(config, 1) as running:
+        until(lambda: copied_all(running))
+    assert_newest_last(content(apache_kafka, DOMAIN), content(green_kafka.bootstrap, DOMAIN))
