@@ -301,7 +301,7 @@ def test_a_tail_clone_catches_up_is_promoted_and_serves(
         blue.call("PUT", "/api/system/installation/state/_demote")
         expected = items_of(blue)
         until(lambda: set(items_of(green)) >= set(expected), "green has every item")
-        assert side_values(green) == side_values(blue)
+        until(lambda: side_values(green) == side_values(blue), "green has all that is beside the items")
         green.call("PUT", "/api/system/installation/state/_promote")
         assert green.state() == "CORE_STATE_RUNNING"
         green.call("PUT", note.replace("/last", "/first"), {"subject": "on green"})
