@@ -98,7 +98,9 @@ def values(folder: Path) -> dict[tuple[str, str, str], object]:
 def modern(folder: Path) -> dict[tuple[str, str, str], object]:
     """Without what a cure brings up to date."""
     return {
-        key: value for key, value in values(folder).items() if key[0] not in {"dir:HashMap", "role", "roles"}
+        key: value
+        for key, value in values(folder).items()
+        if key[0] not in {"dir:HashMap", "role", "roles", "containers_meta"}
     }
 
 

@@ -32,6 +32,7 @@ from bmswitch.lab.seed import PASSWORD, user_uid
 from bmswitch.lab.services.bodies import decompress, guid_of
 from bmswitch.lab.site import Seed
 from bmswitch.model import topics
+from bmswitch.model.digest import Json, normalise
 from bmswitch.model.partition import partition_of
 from bmswitch.model.records import Operation, RecordKey, decode_envelope, decode_item_uid
 from bmswitch.parity.tables import COMPLETE, ENTRY_IGNORED, SIDE
@@ -78,14 +79,14 @@ def side_values(core: RunningCore) -> dict[str, object]:
     found: dict[str, object] = {}
     for entry in entries(core):
         kind, uid = entry["value"]["kind"], entry["uid"]
-        paths = [side.path for side in SIDE.values() if kind in side.kinds] + [COMPLETE.get(kind, "")]
-        for path in filter(None, paths):
+        paths = {side.path: side.ignored for side in SIDE.values() if kind in side.kinds}
+        if kind in COMPLETE:
+            paths[COMPLETE[kind]] = ENTRY_IGNORED
+        for path, ignored in paths.items():
             filled = path.format(domain=DOMAIN, entry=quote(uid, safe=""))
             answer = core.call("GET", filled)
             value = answer["value"] if isinstance(answer, dict) and "internalId" in answer else answer
-            if isinstance(value, dict):
-                value = {name: shown for name, shown in value.items() if name not in ENTRY_IGNORED}
-            found[filled] = sorted(value, key=str) if isinstance(value, list) else value
+            found[filled] = normalise(cast("Json", value), ignored)
     return found
 
 
