@@ -16,8 +16,8 @@ class DamageError(ValueError):
     """A line that can not be trusted; the text says why."""
 
 
-def encode(entry: Entry) -> bytes:
-    """The line of one entry, with its line end."""
+def encode(entry: msgspec.Struct) -> bytes:
+    """The line of one entry, or of one note (`journal.notes`), with its line end."""
     body = msgspec.json.encode(entry)[:-1]
     return body + _tail(body) + b"\n"
 

@@ -1,13 +1,13 @@
 """A list of what was done, appended line by line and flushed to the disk before each effect; the CRC32 is each line's last key."""
 
 import os
-import zlib
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
+from bmswitch.journal.lines import encode
 from bmswitch.model.errors import JournalError
 
 
@@ -31,9 +31,8 @@ class Notes:
 
     def append(self, note: msgspec.Struct) -> None:
         """On the disk when this returns."""
-        body = msgspec.json.encode(note)[:-1]
         try:
-            os.write(self._file, body + b',"crc":"%08x"}\n' % zlib.crc32(body))
+            os.write(self._file, encode(note))
             os.fdatasync(self._file)
         except OSError as error:
             raise self._failed(error) from error

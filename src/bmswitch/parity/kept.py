@@ -1,12 +1,10 @@
 """What a full proof has read so far, on disk: after a kill it goes on behind the last entry whose line is whole.
 
 One line for each entry that was read, with its figures and suspects; it is written once the bodies that the entry's mails name
-were looked for, so a line needs no guids. Each line ends with the CRC32 of what is before it: a torn or changed line, and all
-behind it, is read again, never trusted.
+were looked for, so a line needs no guids. A torn or changed line, and all behind it, is read again.
 """
 
 import os
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +14,8 @@ from bmswitch.model.differences import Place
 from bmswitch.model.digest import Print
 from bmswitch.model.proof import Position
 from bmswitch.parity.bodies import Checked
+from bmswitch.parity.sealed import sealed, whole_lines
 from bmswitch.parity.seen import Seen, Tally
-
-_CRC = 9
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +76,7 @@ class Kept:
         os.ftruncate(self._file, whole)
         os.lseek(self._file, 0, os.SEEK_END)
         if not whole:
-            os.write(self._file, _line(header))
+            os.write(self._file, sealed(header))
 
     def read(self, domain: str, owner: str, seen: Seen, skipped: set[str]) -> None:
         """An entry was read; it counts once it was cut and committed."""
@@ -105,7 +102,7 @@ class Kept:
         """The bodies of these entries were looked for: their lines go to the disk."""
         if not lines:
             return
-        os.write(self._file, b"".join(map(_line, lines)) + _line(checked))
+        os.write(self._file, b"".join(map(sealed, lines)) + sealed(checked))
         os.fdatasync(self._file)
 
     def close(self, *, ended: bool) -> None:
@@ -120,7 +117,7 @@ class Kept:
             raw = self._path.read_bytes()
         except OSError:
             return 0
-        lines = _whole(raw)
+        lines = whole_lines(raw)
         try:
             first, length = next(lines)
             header = msgspec.json.decode(first, type=Header)
@@ -169,19 +166,3 @@ def _suspects(seen: Seen) -> Iterator[Suspect]:
                 digest=f"{printed.digest:032x}" if printed else "",
                 ids=ids,
             )
-
-
-def _line(value: msgspec.Struct) -> bytes:
-    text = msgspec.json.encode(value)
-    return text + b" %08x\n" % zlib.crc32(text)
-
-
-def _whole(raw: bytes) -> Iterator[tuple[bytes, int]]:
-    """Each whole line without its checksum, and where it ends; stops at the first that is not whole."""
-    start = 0
-    while (end := raw.find(b"\n", start)) >= 0:
-        text, mark = raw[start : end - _CRC], raw[end - _CRC : end]
-        if mark != b" %08x" % zlib.crc32(text):
-            return
-        start = end + 1
-        yield text, start

@@ -6,8 +6,7 @@ Items are kept by the bytes of their key, so that an item that changes a thousan
 """
 
 import os
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,11 +14,11 @@ import msgspec
 from bmswitch.model.errors import RecordError
 from bmswitch.model.proof import Position
 from bmswitch.model.records import LogRecord, decode_item_uid
+from bmswitch.parity.sealed import sealed, whole_lines
 from bmswitch.parity.touched import Touched
 
 MAX_BYTES = 256 * 1024 * 1024
 """A larger file begins anew: the next proof is then made from the log."""
-_CRC = 9
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -64,7 +63,7 @@ class Ledger:
         self._at.update(read)
         if self._size > MAX_BYTES:
             self._restart()
-        self._write(_encode(Line([(topic, p, offset) for (topic, p), offset in read.items()], self._cut())))
+        self._write(sealed(Line([(topic, p, offset) for (topic, p), offset in read.items()], self._cut())))
 
     def close(self) -> None:
         """Closes the file; twice is fine."""
@@ -97,7 +96,7 @@ class Ledger:
             self.close()
             return
         if not whole:
-            self._write(_encode(Header(self._plan_id, start)))
+            self._write(sealed(Header(self._plan_id, start)))
 
     def _restart(self) -> None:
         start: dict[str, list[int]] = {}
@@ -106,7 +105,7 @@ class Ledger:
         os.ftruncate(self._file, 0)
         os.lseek(self._file, 0, os.SEEK_SET)
         self._size = 0
-        self._write(_encode(Header(self._plan_id, start)))
+        self._write(sealed(Header(self._plan_id, start)))
 
     def _write(self, line: bytes) -> None:
         if self._file < 0:
@@ -155,7 +154,7 @@ def _reaches(reached: Position, start: Position) -> bool:
 def _load(path: Path) -> _Known | None:
     """Everything up to the first line that is not whole; None without a header."""
     try:
-        lines = _whole(path.read_bytes())
+        lines = whole_lines(path.read_bytes())
         first, length = next(lines)
         header = msgspec.json.decode(first, type=Header)
     except (OSError, StopIteration, msgspec.DecodeError):
@@ -173,19 +172,3 @@ def _load(path: Path) -> _Known | None:
         known.lines.append(line)
         known.length = end
     return known
-
-
-def _encode(value: msgspec.Struct) -> bytes:
-    text = msgspec.json.encode(value)
-    return text + b" %08x\n" % zlib.crc32(text)
-
-
-def _whole(raw: bytes) -> Iterator[tuple[bytes, int]]:
-    """Each whole line without its checksum, and where it ends; stops at the first that is not whole."""
-    start = 0
-    while (end := raw.find(b"\n", start)) >= 0:
-        text, mark = raw[start : end - _CRC], raw[end - _CRC : end]
-        if mark != b" %08x" % zlib.crc32(text):
-            return
-        start = end + 1
-        yield text, start
