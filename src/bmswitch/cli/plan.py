@@ -1,5 +1,6 @@
 """`bmswitch plan`: what would be done, what stands in the way; shown, compared, decided about, approved."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -135,18 +136,8 @@ def skip(
     loaded = load_working(config)
     skips = skips_of(guards, [reason] * len(guards), who)
     changed = add_skips(loaded, plan, skips)
-    result = {
-        "plan": changed.id,
-        "digest": changed.digest,
-        "skips": changed.skips,
-        "stops": len(changed.stops),
-    }
-    emit(
-        "plan",
-        result,
-        lambda screen, _: screen.print(_decided(changed, f"{who} skips {', '.join(guards)}")),
-        output,
-    )
+    told = {"skips": changed.skips, "stops": len(changed.stops)}
+    _emit_decided(changed, f"{who} skips {', '.join(guards)}", told, output)
 
 
 @app.command()
@@ -167,13 +158,8 @@ def accept(
     from bmswitch.workflows.plan_decide import accept as take  # noqa: PLC0415 -- the same
 
     changed = take(load_working(config), plan, names, reason, who)
-    result = {"plan": changed.id, "digest": changed.digest, "accepted": changed.accepted}
-    emit(
-        "plan",
-        result,
-        lambda screen, _: screen.print(_decided(changed, f"{who} accepts {', '.join(names)}")),
-        output,
-    )
+    told = {"accepted": changed.accepted}
+    _emit_decided(changed, f"{who} accepts {', '.join(names)}", told, output)
 
 
 @app.command()
@@ -191,13 +177,15 @@ def approve(
     loaded = load_working(config)
     changed = say_yes(loaded, plan, who)
     needed = loaded.plan.approvals_needed
-    result = {"plan": changed.id, "digest": changed.digest, "approvals": changed.standing, "needed": needed}
     said = f"{who} approved it; {approved(changed, needed).cause}"
-    emit("plan", result, lambda screen, _: screen.print(_decided(changed, said)), output)
+    _emit_decided(changed, said, {"approvals": changed.standing, "needed": needed}, output)
 
 
-def _decided(plan: "Plan", what: str) -> str:
-    return f"plan {plan.id} ({plan.digest[:12]}): {what}"
+def _emit_decided(plan: "Plan", what: str, told: Mapping[str, object], output: Output) -> None:
+    """The plan after a decision: id and digest with what was decided."""
+    result = {"plan": plan.id, "digest": plan.digest, **told}
+    line = f"plan {plan.id} ({plan.digest[:12]}): {what}"
+    emit("plan", result, lambda screen, _: screen.print(line), output)
 
 
 def _emit_plan(

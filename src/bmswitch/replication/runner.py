@@ -89,18 +89,22 @@ class MirrorThread:
 
     def _move(self) -> bool:
         """One step, as far as the valve permits; False when the mirror has ended for good."""
-        most = self._valve.permit(BATCH)
-        if not most:
-            self._mirror.idle(_HELD)
-            return True
-        before = self._mirror.read
-        going_on = self._mirror.step(_POLL, most)
-        self._valve.took(self._mirror.read - before)
-        return going_on
+        return move(self._mirror, self._valve, self._valve.permit(BATCH), held=_HELD)
 
     def _take(self, topics: dict[str, int]) -> None:
         self._source.add(topics)
         self._mirror.add({name: self._source.start[name] for name in topics})
+
+
+def move(mirror: Mirror, valve: Valve, most: int, *, held: float) -> bool:
+    """One step of at most `most` records, or `held` seconds of waiting when none is permitted; False when the mirror has ended for good."""
+    if not most:
+        mirror.idle(held)
+        return True
+    before = mirror.read
+    going_on = mirror.step(_POLL, most)
+    valve.took(mirror.read - before)
+    return going_on
 
 
 def reached(positions: Mapping[str, list[int]], ends: Mapping[str, list[int]]) -> bool:

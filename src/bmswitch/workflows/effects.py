@@ -149,7 +149,7 @@ class RealWorld:
             result = Result(answer="unknown", said=said)
         except Exception as error:  # noqa: BLE001 - a defect in an effect must end as an answer, or the loop waits for ever
             result = Result(answer="unknown", said=f"a defect of bmswitch: {type(error).__name__}")
-        facts = {"took_ms": int((time.monotonic() - begun) * _MS), **result.facts}
+        facts = {"took_ms": _since(begun), **result.facts}
         with self._changed:
             self._ready.append((verb, Result(answer=result.answer, said=result.said[:400], facts=facts)))
             self._changed.notify_all()
@@ -212,21 +212,21 @@ class RealWorld:
         begun = time.monotonic()
         if pieces.proof is not None:
             pieces.proof.catch_up(timeout=LINGER)
-        caught = {"catch_up_ms": int((time.monotonic() - begun) * _MS)}
+        caught = {"catch_up_ms": _since(begun)}
         still, ends = pieces.farewell.settle(self._demoted_at, deadline)
         if still.answer != "yes":
             return still
         kept = self._effects.submit(self._keep_ends, ends)
         begun = time.monotonic()
         missed = pieces.orphans(ends)
-        read = {"orphans_ms": int((time.monotonic() - begun) * _MS)}
+        read = {"orphans_ms": _since(begun)}
         if missed:
             return Result(answer="no", said=f"{state.target} missed: {'; '.join(missed)}")
         written = state.results.get("barrier")
         through = effects_core.passed(pieces.target, pieces.plan.source.domains, written, deadline)
         begun = time.monotonic()
         kept.result(time_left(deadline))
-        read["ends_ms"] = int((time.monotonic() - begun) * _MS)
+        read["ends_ms"] = _since(begun)
         return msgspec.structs.replace(through, facts={**caught, **still.facts, **read, **through.facts})
 
     def _keep_ends(self, source: dict[str, list[int]]) -> None:
@@ -321,3 +321,8 @@ class RealWorld:
             lambda command, kind, most: run_command(command, pieces.log, min(timeout, most), kind),
             pieces.permit,
         )
+
+
+def _since(begun: float) -> int:
+    """Milliseconds since a monotonic moment."""
+    return int((time.monotonic() - begun) * _MS)

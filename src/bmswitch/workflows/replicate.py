@@ -36,6 +36,7 @@ from bmswitch.replication.mirror import Progress
 from bmswitch.replication.valve import Valve
 from bmswitch.workflows.barrier import barrier_passed, ensure_barrier, write_barrier
 from bmswitch.workflows.clone_watch import DEMOTED, RUNNING, CloneWatch
+from bmswitch.workflows.due import Due
 from bmswitch.workflows.history import remember
 from bmswitch.workflows.mirroring import Mirroring
 from bmswitch.workflows.pausing import announce, obey
@@ -155,7 +156,7 @@ class _Run:
         self._reporting = threading.Lock()
         self.pulse = Pulse(self._still_there, _STATUS_EVERY)
         self._started_at, self._started = time.time(), time.monotonic()
-        self._seen: dict[str, float] = {}
+        self._due = Due()
         self._switched = False
         self._rate = _Rate()
         self._first_pass_done = (0, 0.0)
@@ -303,13 +304,6 @@ class _Run:
         if self._clone is not None and self._due("task", _TASK_EVERY):
             self._check_clone()
         return not self._stop.wait(_TICK)
-
-    def _due(self, name: str, every: float) -> bool:
-        now = time.monotonic()
-        if now - self._seen.get(name, 0.0) < every:
-            return False
-        self._seen[name] = now
-        return True
 
     def _check_clone(self) -> None:
         """The task's end is a failure, unless it is the promotion that ended it."""

@@ -22,12 +22,14 @@ from bmswitch.replication.chain import Chain
 from bmswitch.replication.crew_files import Order, load_order, write_worker
 from bmswitch.replication.mirror import BATCH, Mirror
 from bmswitch.replication.quarantine import FILE, Quarantine
+from bmswitch.replication.runner import move
 from bmswitch.replication.shared_source import SharedSource
 from bmswitch.replication.sink import KafkaSink
 from bmswitch.replication.sole_writer import SoleWriter
 from bmswitch.replication.valve import Valve
 from bmswitch.workflows.clone_watch import RUNNING
 from bmswitch.workflows.cures import passed, pipeline
+from bmswitch.workflows.due import Due
 from bmswitch.workflows.pausing import farewell_seen, note_farewell, obey_leading
 from bmswitch.workflows.sites import open_core
 
@@ -36,7 +38,6 @@ _STATUS_EVERY = 0.1
 _ORDER_EVERY = 1.0
 _REPAIR_EVERY = 0.25
 _ASK_GREEN_EVERY = 0.25
-_POLL = 0.1
 _HELD = 0.05
 
 
@@ -80,7 +81,7 @@ class Work:
             checkpoint=CHECKPOINT,
         )
         self._valve = Valve(self._order.rate)
-        self._seen: dict[str, float] = {}
+        self._due = Due()
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop, or until green leads. Raises what must end it."""
@@ -97,13 +98,7 @@ class Work:
     def _move(self) -> bool:
         self._valve.rate = self._order.rate * self._source.share
         most = BATCH if self._order.rate and not self._valve.rate else self._valve.permit(BATCH)
-        if not most:
-            self._mirror.idle(_HELD)
-            return True
-        before = self._mirror.read
-        going_on = self._mirror.step(_POLL, most)
-        self._valve.took(self._mirror.read - before)
-        return going_on
+        return move(self._mirror, self._valve, most, held=_HELD)
 
     def _look_around(self) -> None:
         if self._mirror.progress_flags.farewell and not farewell_seen(self._run_dir):
@@ -137,13 +132,6 @@ class Work:
                 self._may = self._green.state() != RUNNING
             self._asked = now
         return self._may
-
-    def _due(self, name: str, every: float) -> bool:
-        now = time.monotonic()
-        if now - self._seen.get(name, 0.0) < every:
-            return False
-        self._seen[name] = now
-        return True
 
     def tell(self, error: BmswitchError | None = None) -> None:
         """Writes the status file."""
