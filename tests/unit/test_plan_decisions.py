@@ -11,9 +11,10 @@ from bmswitch.model.accepting import counted_names, refused, types_of, unavoidab
 from bmswitch.model.decisions import Accepted, Approval, Skip
 from bmswitch.model.differences import ORG_UNIT_ID, Place, difference
 from bmswitch.model.errors import PlanError, RefusedError, StalePlanError
+from bmswitch.model.estimates import Estimate
 from bmswitch.model.guards import GUARDS, ask, refusals
 from bmswitch.model.guards.skipping import NEVER
-from bmswitch.model.plan import Finding, Level, Plan, approved
+from bmswitch.model.plan import Finding, Level, Plan, Step, approved
 from bmswitch.workflows.config import config_hash
 from bmswitch.workflows.plan import keep_previous, load_plan, refuse_stops, save_plan
 from bmswitch.workflows.plan_decide import (
@@ -45,6 +46,19 @@ def test_an_approval_is_of_exactly_one_plan(path: Path) -> None:
     assert changed.standing == []
     assert approved(changed, 1).level is Level.stop
     assert "1 more are void" in approved(changed, 1).evidence
+
+
+def test_the_digest_that_is_told_is_that_of_the_file(path: Path) -> None:
+    whole = Step(
+        command="verify",
+        does="",
+        clients="",
+        undone_by="",
+        estimate=Estimate(low=1, likely=2, high=3, how="whole numbers"),
+    )
+    made = msgspec.structs.replace(PLAN, steps=[whole])
+    save_plan(made, path)
+    assert load_plan(CONFIG, path).digest == made.digest
 
 
 def test_one_person_counts_once(path: Path) -> None:

@@ -125,10 +125,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of everything but the approvals: what an approval is of."""
-        return hashlib.sha256(
-            msgspec.json.encode(msgspec.structs.replace(self, approvals=[]), order="sorted")
-        ).hexdigest()
+        """SHA-256 (hex) of everything but the approvals, as it is read from the file: what an approval is of.
+
+        A whole number in a field of fractions is written `1` and comes back as `1.0`.
+        """
+        written = msgspec.json.encode(msgspec.structs.replace(self, approvals=[]))
+        read = msgspec.json.decode(written, type=Plan)
+        return hashlib.sha256(msgspec.json.encode(read, order="sorted")).hexdigest()
 
     @property
     def standing(self) -> list[Approval]:
