@@ -195,7 +195,7 @@ class Progress:
         if self._terminal:
             if now - self._printed < 0.1:
                 return
-            _tell(f"\r\x1b[2K{text}")
+            _tell(f"\r\x1b[2K{_cut(text, shutil.get_terminal_size().columns - 1)}")
             self._open = True
         elif now - self._printed < _PLAIN_INTERVAL:
             return
@@ -215,6 +215,11 @@ class Progress:
         if self._open:
             _tell("\r\x1b[2K")
             self._open = False
+
+
+def _cut(text: str, width: int) -> str:
+    """A line that is rewritten in place must not break: what does not fit is left out."""
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _plain(text: str) -> str:

@@ -151,9 +151,10 @@ def paused_by_signals(run_dir: Path) -> Iterator[None]:
 
 
 def told(status: "ReplicateStatus") -> str:
-    """One line: phase, records, rate, lag, time left."""
+    """One line, what matters most first: phase, what holds it back, records, rate, lag, time left."""
     parts = [
         status.phase.replace("_", " "),
+        *([status.held] if status.held else []),
         f"{count(status.records)} records",
         f"{count(round(status.records_per_second))}/s",
         f"{size(status.bytes)}",
@@ -169,9 +170,7 @@ def told(status: "ReplicateStatus") -> str:
         parts.append(f"{count(status.folded_read)} read, {count(status.folded_kept)} of them needed")
     if status.workers:
         parts.append(workers_words(status.workers))
-    if status.held:
-        parts.append(status.held)
-    elif status.rate_limit:
+    if status.rate_limit and not status.held:
         parts.append(f"at most {count(round(status.rate_limit))}/s")
     if status.quarantined:
         parts.append(f"{count(status.quarantined)} in quarantine")

@@ -131,7 +131,12 @@ def to_folder(story: Story, iid: str, domain: str, folder: Path, tell: Tell) -> 
                     % (key, place[1], offset, b"null" if value is None else value)
                 )
     except OSError as error:
-        raise LabError("the log could not be written", evidence=str(error)) from error
+        raise LabError(
+            "the log could not be written",
+            evidence=str(error),
+            consequence="what was written before is still there and is no whole log",
+            next_command="bmswitch lab make-log with a new folder for --to",
+        ) from error
     return counted.made(iid, domain)
 
 
