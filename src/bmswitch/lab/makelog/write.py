@@ -134,7 +134,7 @@ def to_folder(story: Story, iid: str, domain: str, folder: Path, tell: Tell) -> 
         raise LabError(
             "the log could not be written",
             evidence=str(error),
-            consequence="what was written before is still there and is no whole log",
+            consequence="files that were there are as they were; what was begun is no whole log",
             next_command="bmswitch lab make-log with a new folder for --to",
         ) from error
     return counted.made(iid, domain)
