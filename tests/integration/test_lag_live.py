@@ -104,10 +104,15 @@ def test_the_age_of_a_record_that_the_target_has_not_acknowledged(
         after = time.monotonic()
         seen = looks(running, lambda seen: len(seen) > 3 and not seen[-1].lag.records and written(seen))
         assert assert_true(seen, before, after) >= 2
-        assert max(look.lag.seconds for look in seen) >= late / 1000 - EVERY - SEEN
+        assert max(look.lag.seconds for look in seen) >= late / 1000 - longest_gap(seen) - SEEN
     finally:
         green_kafka.set_round_trip(0)
         running.stop()
+
+
+def longest_gap(seen: list[Watched]) -> float:
+    """Seconds between two looks: `EVERY`, and more on a busy machine."""
+    return max(later.at - look.at for look, later in itertools.pairwise(seen))
 
 
 def written(seen: list[Watched]) -> bool:
