@@ -33,10 +33,10 @@ lint: setup  ## style, types, layers
 	$(BIN)/lint-imports
 
 unit: setup  ## pure, milliseconds each
-	$(PYTEST) -m "not slow" tests/unit
+	$(PYTEST) -m "not slow" -n 2 --dist loadfile tests/unit
 
 simulation: setup  ## the switch on twins, in simulated time
-	$(PYTEST) -m "not slow" tests/simulation
+	$(PYTEST) -m "not slow" -n 2 --dist loadfile tests/simulation
 
 simulate: setup  ## more seeds on all processors: make simulate SEEDS=100000
 	@$(BIN)/python -m tests.simulation.many $(or $(SEEDS),20000)

@@ -201,7 +201,10 @@ def test_an_address_that_is_no_core_is_no_defect_of_ours(line: Line) -> None:
     assert code in (6, 7, 8), answer
 
 
-@pytest.mark.parametrize("command", ["plan", "replicate", "verify", "cutover"])
+@pytest.mark.parametrize(
+    "command",
+    ["cutover", *(pytest.param(name, marks=pytest.mark.slow) for name in ("plan", "replicate", "verify"))],
+)
 def test_a_refused_token_is_said_and_never_shown(line: Line, command: str) -> None:
     token = line.lab / "secrets" / f"{command}-blue.token"
     shutil.copy(line.lab / "secrets" / "blue.token", token)

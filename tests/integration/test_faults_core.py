@@ -36,10 +36,6 @@ UNCLEAR: tuple[Verb, ...] = ("promote-target", "probe-target")
 AFTER: tuple[Verb, ...] = ("flip-target", "release", "soak")
 
 
-def _slow_but(quick: str, verbs: tuple[Verb, ...]) -> list[Any]:
-    return [pytest.param(verb, marks=[] if verb == quick else [pytest.mark.slow]) for verb in verbs]
-
-
 def _target_dies(line: Line, verb: Verb) -> tuple[int, Any]:
     return strike(line, verb, "before-effect", lambda _pid: line.kill_core("green"))
 
@@ -53,7 +49,8 @@ def _held_since(line: Line) -> float:
     return float(next(row["at_ms"] for row in last_attempt(line) if row.get("verb") == "hold")) / 1000
 
 
-@pytest.mark.parametrize("verb", _slow_but("", BEFORE))
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", BEFORE)
 def test_a_target_that_dies_before_its_promotion_is_given_up(labs: Labs, verb: Verb) -> None:
     line = labs.ready()
     with clients_at_work(line) as clients:
@@ -65,7 +62,8 @@ def test_a_target_that_dies_before_its_promotion_is_given_up(labs: Labs, verb: V
     labs.close()  # a clone that was killed must be built anew
 
 
-@pytest.mark.parametrize("verb", _slow_but("", UNCLEAR))
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", UNCLEAR)
 def test_a_target_that_dies_when_told_to_lead_freezes_the_switch_until_it_is_read(
     labs: Labs, verb: Verb
 ) -> None:
@@ -81,7 +79,8 @@ def test_a_target_that_dies_when_told_to_lead_freezes_the_switch_until_it_is_rea
     nothing_lost(clients, side, (_held_since(line), ended))
 
 
-@pytest.mark.parametrize("verb", _slow_but("release", AFTER))
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", AFTER)
 def test_a_target_that_dies_when_it_leads_is_a_breach_and_traffic_stays(labs: Labs, verb: Verb) -> None:
     line = labs.ready()
     with clients_at_work(line) as clients:

@@ -22,6 +22,7 @@ from tests.integration.line_kit import (
 )
 from tests.integration.parts import require_real
 
+pytestmark = pytest.mark.timeout(300)
 SMALL = ("--users", "12", "--items", "5")
 RATE = 120
 PHASES = ["gate", "hold", "kick", "drain", "barrier", "fence", "prove", "stop-old", "promote", "flip"]
@@ -29,19 +30,24 @@ POLL = 6.0
 """A long poll shows its side with its answer, after 5 s at the latest."""
 
 
-def test_a_site_under_load_is_upgraded_and_no_client_notices(tmp_path: Path) -> None:
-    with running_line(tmp_path, *SMALL) as line:
-        _upgrade(line)
-        _refused_afterwards(line)
-        _nothing_leaks(line)
-
-
 @pytest.mark.real
-def test_the_same_on_haproxy_apache_kafka_and_minio(tmp_path: Path) -> None:
+def test_a_site_under_load_is_upgraded_and_no_client_notices(tmp_path: Path) -> None:
     for name in ("kafka", "minio", "haproxy"):
         require_real(name)
     with running_line(tmp_path, "--kafka", "apache", "--s3", "minio", "--proxy", "haproxy", *SMALL) as line:
-        _upgrade(line)
+        _line(line)
+
+
+@pytest.mark.slow
+def test_the_same_on_embedded_parts(tmp_path: Path) -> None:
+    with running_line(tmp_path, *SMALL) as line:
+        _line(line)
+
+
+def _line(line: Line) -> None:
+    _upgrade(line)
+    _refused_afterwards(line)
+    _nothing_leaks(line)
 
 
 def _upgrade(line: Line) -> None:

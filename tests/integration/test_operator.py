@@ -98,6 +98,7 @@ def test_ctrl_c_three_times_leaves_and_the_next_command_ends_it(labs: Labs) -> N
     nothing_lost(clients, "blue", explained(line, ended))
 
 
+@pytest.mark.slow
 def test_a_lost_line_turns_back(labs: Labs) -> None:
     line = labs.ready()
     with clients_at_work(line) as clients:

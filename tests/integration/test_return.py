@@ -78,6 +78,7 @@ def _copied(line: Line, leg: int) -> int:
     return 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_breach_in_the_soak_goes_back_by_itself_when_that_is_wanted(tmp_path: Path) -> None:
     """The canary's password is changed on green in the soak. A password alone is not in the log, so blue still knows the old one."""
