@@ -197,7 +197,7 @@ class SwitchFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     plan_id: str
     max_lag: float
-    status: ReplicateStatus | None
+    status: ReplicateStatus | None = None
     proof: Proof | None
     frontend_faults: list[str] = []
     free_bytes: int

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import msgspec
 
@@ -11,6 +12,7 @@ from bmswitch.model.config import BucketPolicy, Config
 from bmswitch.model.guards.facts import Facts
 from bmswitch.model.plan import Plan
 from bmswitch.proxy.api import ProxyNode
+from bmswitch.replication.state import read_status
 from bmswitch.workflows.facts.attempt import attempt
 from bmswitch.workflows.facts.bucket import bucket_facts
 from bmswitch.workflows.facts.certificates import certificate_facts
@@ -56,9 +58,10 @@ def at_gate(
         looks = [pool.submit(look, node) for node in nodes]
         switch = switch_facts(config, plan, pool, orphans, dry=dry)
         facts = _common(config, pool, plan)
-        return msgspec.structs.replace(
-            facts, now=time.time(), nodes=[one.result() for one in looks], switch=switch, back=plan.back
-        )
+        seen = [one.result() for one in looks]
+        # Last, and with the clock: a slow look at something else must not make a living copy look dead.
+        switch = msgspec.structs.replace(switch, status=read_status(Path(config.run_dir)))
+        return msgspec.structs.replace(facts, now=time.time(), nodes=seen, switch=switch, back=plan.back)
 
 
 def _common(config: Config, pool: ThreadPoolExecutor, plan: Plan | None, *, count: bool = False) -> Facts:

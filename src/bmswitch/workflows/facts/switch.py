@@ -10,7 +10,6 @@ from bmswitch.model.guards.facts import ParkedFacts, SwitchFacts
 from bmswitch.model.plan import Plan
 from bmswitch.replication.quarantine import FILE as QUARANTINE
 from bmswitch.replication.quarantine import Entry, entries
-from bmswitch.replication.state import read_status
 from bmswitch.workflows.cures import noted
 from bmswitch.workflows.facts.attempt import attempt, quietly
 from bmswitch.workflows.facts.fresh import fresh_bodies
@@ -23,7 +22,7 @@ from bmswitch.workflows.soak import probe_all
 def switch_facts(
     config: Config, plan: Plan, pool: ThreadPoolExecutor, orphans: Callable[[], list[str]], *, dry: bool
 ) -> SwitchFacts:
-    """One look; `orphans` reads what a clone has missed in the source's orphans topic. `dry`: no canary is put."""
+    """One look, without the status of the copy; `orphans` reads what a clone has missed in the source's orphans topic. `dry`: no canary is put."""
     run_dir = Path(config.run_dir)
     missed = pool.submit(attempt, orphans, list[str]())
     keys = pool.submit(key_facts, config) if not dry else None
@@ -34,7 +33,6 @@ def switch_facts(
     return SwitchFacts(
         plan_id=plan.id,
         max_lag=config.budgets.max_lag,
-        status=read_status(run_dir),
         proof=load_proof(run_dir),
         frontend_faults=faults,
         free_bytes=shutil.disk_usage(run_dir).free,
