@@ -38,12 +38,16 @@ async def learn_kinds(sides: Sides, touched: Touched) -> None:
 
 
 async def compare(sides: Sides, touched: Touched) -> Compared:
-    """Both sides of every touched place; as many at a time as the readers' own limits allow."""
+    """Both sides of every touched place; as many at a time as the readers' own limits allow.
+
+    A pair costs no task of its own where there are enough places to keep every connection busy.
+    """
     await learn_kinds(sides, touched)
     found = Compared()
+    few = len(touched) < _AT_ONCE
 
     async def one(place: Place) -> None:
-        pair = await sides.pair(place, touched.wanted(place))
+        pair = await sides.pair(place, touched.wanted(place), at_once=few)
         found.places += 1
         found.items += len(pair.source.prints)
         for guid in pair.source.guids:

@@ -1,25 +1,38 @@
 """Both installations, read place by place: which read belongs to which kind of place."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import msgspec
 
 from bmswitch.bluemind.bulk import ApiError, Bulk
 from bmswitch.bluemind.transport import told
-from bmswitch.model.barrier import is_probe
 from bmswitch.model.differences import Difference, Place, differing
+from bmswitch.model.errors import BmswitchError
 from bmswitch.model.scope import Scope
 from bmswitch.parity.containers import Held, read_containers, read_meta
 from bmswitch.parity.directory import Entry, read_directory, read_entry
-from bmswitch.parity.mail import folder_of, uid_next_is_safe
-from bmswitch.parity.read import ALL, Reading, Wanted, count_items, fill, read_items, read_level1, text
+from bmswitch.parity.mail import uid_next_is_safe
+from bmswitch.parity.read import (
+    ALL,
+    JsonObject,
+    Reading,
+    Wanted,
+    count_items,
+    fetch_items,
+    fill,
+    read_level1,
+    read_of,
+    text,
+)
 from bmswitch.parity.side import read_side
-from bmswitch.parity.tables import KINDS, NOT_RESTORED
+from bmswitch.parity.tables import KINDS, NOT_RESTORED, Kind
 
 COUNT = "(count)"
 """A suspect of its own: the counts differ although the items that were read do not."""
+Answer = TypeVar("Answer")
 ENTRIES, ENTRY, SIDE, CONTAINERS, META = "dir", "entry", "side", "containers", "containers_meta"
 
 
@@ -62,28 +75,54 @@ class Sides:
     unread: dict[str, set[str]] = field(default_factory=lambda: {"source": set(), "target": set()})
     skipped: set[str] = field(default_factory=set)
 
-    async def pair(self, place: Place, wanted: Wanted = ALL) -> Pair:
-        """The place on both sides, read at the same time."""
-        other = asyncio.create_task(self.read(self.target, place, wanted))
-        try:
-            source = await self.read(self.source, place, wanted)
-            pair = Pair(place, source, await other)
-        finally:
-            other.cancel()
+    async def pair(self, place: Place, wanted: Wanted = ALL, *, at_once: bool = True) -> Pair:
+        """The place on both sides, read `at_once` or one after the other. Items that both answer alike are hashed once."""
+        kind = _kind_of(place, wanted)
+        if kind is not None:
+            mine, theirs = await self._both(
+                lambda bulk: self._fetch(bulk, place, kind, wanted), at_once=at_once
+            )
+            source = read_of(mine, kind, wanted, newer=self.newer)
+            target = source.copy() if mine == theirs else read_of(theirs, kind, wanted, newer=self.newer)
+            return Pair(place, source, target)
+        pair = Pair(place, *await self._both(lambda bulk: self.read(bulk, place, wanted), at_once=at_once))
         if place.type == SIDE:
             for name in self.unread["source"] | self.unread["target"]:
                 pair.source.prints.pop(name, None)
                 pair.target.prints.pop(name, None)
         return pair
 
+    async def _both(
+        self, read: Callable[[Bulk], Coroutine[Any, Any, Answer]], *, at_once: bool
+    ) -> tuple[Answer, Answer]:
+        if not at_once:
+            return await read(self.source), await read(self.target)
+        other = asyncio.create_task(read(self.target))
+        try:
+            return await read(self.source), await other
+        finally:
+            other.cancel()
+
     async def read(self, bulk: Bulk, place: Place, wanted: Wanted = ALL) -> Reading:
         """The place on one side; empty when it is not there."""
+        kind = _kind_of(place, wanted)
+        if kind is not None:
+            return read_of(await self._fetch(bulk, place, kind, wanted), kind, wanted, newer=self.newer)
         try:
             return await self._read(bulk, place, wanted)
         except ApiError as fault:
             if fault.not_found:
                 return Reading()
-            raise told(bulk.name, f"the read of {place.type} of {place.owner}", fault, write=False) from fault
+            raise _told(bulk, place, fault) from fault
+
+    async def _fetch(self, bulk: Bulk, place: Place, kind: Kind, wanted: Wanted) -> list[JsonObject]:
+        """The items of one side as it answers them; none when their container is not there."""
+        try:
+            return await fetch_items(bulk, kind, place, wanted)
+        except ApiError as fault:
+            if fault.not_found:
+                return []
+            raise _told(bulk, place, fault) from fault
 
     async def counts(self, place: Place) -> tuple[int, int]:
         """BlueMind's own count of a container's items on both sides; 0 where the container is gone."""
@@ -157,34 +196,35 @@ class Sides:
                 return (await read_containers(bulk, place.owner, wanted))[0]
             case "containers_meta":
                 return await read_meta(bulk, place.container, keep=wanted.keep)
-        return await self._read_items(bulk, place, wanted)
+        return await self._read_other(bulk, place, wanted)
 
     def _entry(self, place: Place) -> Entry:
         return Entry(place.owner, self.kinds.get((place.domain, place.owner), ""))
 
-    async def _read_items(self, bulk: Bulk, place: Place, wanted: Wanted) -> Reading:
-        parts = {
-            "container": place.container,
-            "owner": place.owner,
-            "domain": place.domain,
-            "folder": folder_of(place.container),
-        }
+    async def _read_other(self, bulk: Bulk, place: Place, wanted: Wanted) -> Reading:
+        """A container of which only the count or the uids are read, or nothing."""
+        reading = Reading()
         if place.type in NOT_RESTORED:
             self.skipped.add(place.type)
-            return Reading()
-        if wanted.items is not None and COUNT in wanted.items:
-            reading = Reading()
+        elif _is_count(wanted):
             reading.add(COUNT, (("count", await self._count(bulk, place)),), None, keep=False)
-            return reading
-        kind = KINDS.get(place.type)
-        if kind is None:
-            self.skipped.add(place.type)
-            reading = await read_level1(bulk, parts, wanted)
         else:
-            reading = await read_items(bulk, kind, parts, wanted, newer=self.newer)
-        for uid in [uid for uid in reading.prints if is_probe(uid)]:
-            del reading.prints[uid]
+            self.skipped.add(place.type)
+            reading = await read_level1(bulk, place, wanted)
         return reading
+
+
+def _kind_of(place: Place, wanted: Wanted) -> Kind | None:
+    """How the items of a place are read and compared; None: it is no container, or its values are not compared."""
+    return None if place.type in NOT_RESTORED or _is_count(wanted) else KINDS.get(place.type)
+
+
+def _is_count(wanted: Wanted) -> bool:
+    return wanted.items is not None and COUNT in wanted.items
+
+
+def _told(bulk: Bulk, place: Place, fault: ApiError) -> BmswitchError:
+    return told(bulk.name, f"the read of {place.type} of {place.owner}", fault, write=False)
 
 
 async def owners_of(sides: Sides, scope: Scope) -> Scope:
