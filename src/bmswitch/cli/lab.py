@@ -41,6 +41,10 @@ def up(
     proxy: Annotated[
         Literal["envoy", "haproxy", "nginx"] | None, typer.Option(help="Default: envoy.")
     ] = None,
+    mode: Annotated[
+        Literal["mirror", "shared"] | None,
+        typer.Option(help="mirror: each side has a Kafka (default). shared: green reads blue's."),
+    ] = None,
     users: Annotated[int | None, typer.Option(min=1, help="People on blue; default 50.")] = None,
     items: Annotated[int | None, typer.Option(min=0, help="Items of each of them; default 20.")] = None,
     log: Annotated[Path | None, typer.Option(help="Blue is restored from this real log (a folder).")] = None,
@@ -51,7 +55,7 @@ def up(
     from bmswitch.lab.supervisor.up import up as start  # noqa: PLC0415 -- the same
 
     log_folder = str(log.resolve()) if log else None
-    wanted = Wanted(kafka=kafka, s3=s3, proxy=proxy, users=users, items=items, log=log_folder)
+    wanted = Wanted(kafka=kafka, mode=mode, s3=s3, proxy=proxy, users=users, items=items, log=log_folder)
     layout = _layout(directory)
     emit("lab", start(layout, wanted), lambda screen, result: _show_up(screen, result, layout), output)
 

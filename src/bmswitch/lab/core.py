@@ -110,7 +110,7 @@ class Core:
             return
         write_private(site.mcast_id, site.installation_id.removeprefix("bluemind-").encode())
         services.installation.write_token()
-        services.state.leader = True
+        services.state.apply()
         if site.seed is not None:
             from bmswitch.lab.seed import seed  # noqa: PLC0415 - only an empty store needs it
 
@@ -133,7 +133,8 @@ class Core:
         self.services.publisher.poll()
 
     async def _prepare(self) -> None:
-        """A clone keeps its producers ready: its promotion is part of somebody's hold."""
+        """A core that was not elected waits for the latch; a clone keeps its producers ready, as its promotion is part of somebody's hold."""
+        self.services.state.elect()
         if self.services.state.cloning:
             domains = [item.uid for item in self.services.platform.domains() if item.uid != GLOBAL_DOMAIN]
             await asyncio.to_thread(self.services.publisher.prepare, domains)

@@ -42,7 +42,8 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
 
     `seed` fills an empty store, `log` (a folder of dump files) restores it from a dump; both null: it starts empty.
     `token_file` is where the admin token is kept for the operator; empty: `secrets/<name>.token` beside the site's folder.
-    `heartbeat` is the period of the id-sequence record in seconds (change-log.md 8.4: 60 s).
+    `heartbeat` is the period of the id-sequence record in seconds (change-log.md 8.4: 60 s). `latch` is the file that stands for
+    ZooKeeper's leader node where two installations share one Kafka; empty: nobody else could lead.
     """
 
     name: str
@@ -62,6 +63,7 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
     defects: list[str] = []
     token_file: str = ""
     heartbeat: float = 60.0
+    latch: str = ""
 
     @property
     def url(self) -> str:

@@ -51,7 +51,7 @@ class Installation:
         elif site.clone_marker.exists():
             state.change(SystemState.CLONING)
         else:
-            state.leader = True
+            state.apply()
             state.change(SystemState.RUNNING)
 
     def version(self) -> InstallationVersion:
@@ -85,7 +85,7 @@ class Installation:
             write_private(site.clone_marker, b"")
             state.change(SystemState.CLONING)
             return
-        state.leader = True
+        state.apply()
         self.create_base()
         state.change(SystemState.RUNNING)
 
@@ -144,18 +144,21 @@ class Installation:
         write_private(context.site.disabled, b"")
         if context.state.leader:
             self._platform.log_seppuku()
-            context.state.leader = False
+            context.state.release()
         else:
             log.warning("demoted without being leader: no Seppuku")
 
     def promote(self) -> None:
-        """`_promote`: only while CLONING; takes over, publishes the topology, becomes RUNNING."""
+        """`_promote`: only while CLONING; takes over, publishes the topology, becomes RUNNING.
+
+        It becomes RUNNING also when another core holds the latch: then it does not lead and logs nothing (clone-and-api.md 2.3).
+        """
         context = self._context
         if not context.state.cloning:
             raise Fault("promoteLeader can only be called in cloning state")
         log.info("Taking leader role for installation %s", context.site.installation_id)
         context.site.clone_marker.unlink(missing_ok=True)
-        context.state.leader = True
+        context.state.apply()
         context.state.paused = False
         self._platform.republish_servers()
         context.state.change(SystemState.RUNNING)

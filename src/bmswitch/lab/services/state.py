@@ -1,9 +1,11 @@
 """State of a core: which calls it takes and whether it leads (clone-and-api.md 1.5, change-log.md 1.6).
 
 Invariant: `writable` is True only for the leader outside DEMOTED, or while CLONING; `publishing` only for the leader.
-There is no ZooKeeper here: leadership is a flag of the process, so two cores of one site would both lead. The lab runs one.
+There is no ZooKeeper here. A core that has its Kafka for itself leads when it applies. Where both sites share one Kafka they have
+one latch: a locked file, which the death of its holder sets free as it does ZooKeeper's node (clone-and-api.md 2.1).
 """
 
+import fcntl
 import os
 from collections.abc import Callable
 from enum import StrEnum
@@ -40,12 +42,42 @@ class State:
     """State, leadership and the pause switch of one core. Listeners hear every change, in the thread that made it."""
 
     def __init__(self, site: StandIn) -> None:
+        self._latch = site.latch
+        self._held = -1
+        self._applied = False
         self._clone_marker = str(site.clone_marker)
         self._fork_marker = str(site.fork_marker)
         self._state = SystemState.STARTING
         self._listeners: list[Callable[[SystemState], None]] = []
         self.leader = False
         self.paused = False
+
+    def apply(self) -> bool:
+        """Stands for election; True when it leads. Who is not elected waits behind the leader: `elect`."""
+        self._applied = True
+        return self.elect()
+
+    def elect(self) -> bool:
+        """Takes the latch when it is free and this core has applied for it. BlueMind waits up to 40 s in `_promote`; here nobody waits."""
+        if not self._applied or self.leader:
+            return self.leader
+        if self._latch and self._held < 0:
+            held = os.open(self._latch, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(held)
+                return False
+            self._held = held
+        self.leader = True
+        return True
+
+    def release(self) -> None:
+        """Lets leadership go, for good."""
+        self.leader = self._applied = False
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
 
     @property
     def current(self) -> SystemState:

@@ -5,7 +5,7 @@ import yaml
 
 from bmswitch.lab.supervisor import cores, kafka_embedded, proxy
 from bmswitch.lab.supervisor.layout import ADDRESSES, BUCKET, SERVER_UID, SHARED_ADDRESS, VERSIONS, Layout
-from bmswitch.lab.supervisor.state import State
+from bmswitch.lab.supervisor.state import State, kafkas
 from bmswitch.model.config import (
     Bucket,
     BucketKey,
@@ -55,7 +55,10 @@ def build(layout: Layout, state: State) -> Config:
         proxies=[proxy.node(state)],
         provision=LocalProvision(directory="."),
         replication=Replication(
-            caught_up_timeout=300.0, clone_workers=2, sysconf_override={"host": ADDRESSES["green"]}
+            mode=state.mode,
+            caught_up_timeout=300.0,
+            clone_workers=2,
+            sysconf_override={"host": ADDRESSES["green"]},
         ),
         way_back=WayBack(sysconf_override={"host": ADDRESSES["blue"]}),
         budgets=Budgets(hold=8.0, lease=3.0, drain=2.0, barrier=3.0, fence=4.0, prove=3.0, promote=3.0),
@@ -77,14 +80,11 @@ def _soak(layout: Layout, state: State) -> Soak:
 
 
 def _site(layout: Layout, state: State, colour: Colour) -> Site:
-    create = kafka_embedded.create_command(layout, colour) if state.kafka == "embedded" else None
     return Site(
         url=f"http://{ADDRESSES[colour]}:{state.ports[f'{colour}_http']}",
         token=Secret(file=f"secrets/{colour}.token"),
         version=VERSIONS[colour],
-        kafka=Kafka(
-            bootstrap=state.bootstraps[colour], create_topics=create, tells_settings=state.kafka != "embedded"
-        ),
+        kafka=_kafka(layout, state, colour),
         installation_id=state.installation_id,
         core=Core(
             stop=[f"{colour}/stop-core"],
@@ -96,6 +96,16 @@ def _site(layout: Layout, state: State, colour: Colour) -> Site:
         bucket_key=BucketKey(
             access_key=Secret(file="secrets/s3.access"), secret_key=Secret(file="secrets/s3.secret")
         ),
+    )
+
+
+def _kafka(layout: Layout, state: State, colour: Colour) -> Kafka:
+    """What is left out of the file on a side without a Kafka of its own."""
+    if colour not in kafkas(state):
+        return Kafka(bootstrap="")
+    create = kafka_embedded.create_command(layout, colour) if state.kafka == "embedded" else None
+    return Kafka(
+        bootstrap=state.bootstraps[colour], create_topics=create, tells_settings=state.kafka != "embedded"
     )
 
 

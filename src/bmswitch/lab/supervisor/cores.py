@@ -99,6 +99,7 @@ def site_of(layout: Layout, state: State, colour: Colour) -> StandIn:
         seed=seed,
         log=state.log or None if first else None,
         token_file=str(layout.secret(f"{colour}.token")),
+        latch=str(layout.kafka / "leader") if state.mode == "shared" else "",
     )
 
 

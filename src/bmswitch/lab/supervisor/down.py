@@ -15,6 +15,7 @@ _ORDER = (
     "traffic",
     "green-core",
     "blue-core",
+    "crp",
     "envoy",
     "haproxy",
     "nginx",

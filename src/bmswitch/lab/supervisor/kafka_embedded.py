@@ -12,6 +12,8 @@ from bmswitch.model.config import Colour
 from bmswitch.model.partition import PARTITIONS
 
 READY = 10.0
+CRP_PARTITIONS = 8
+"""Of the reverse proxy's directory topic (change-log.md 8.6)."""
 
 
 def name(colour: Colour) -> str:
@@ -41,10 +43,15 @@ def finish(layout: Layout, colour: Colour, process: Process) -> str:
     return str(json.loads(ready.read_text())["bootstrap"])
 
 
-def create_topics(layout: Layout, colour: Colour, installation_id: str, domain: str) -> None:
+def create_topics(
+    layout: Layout, colour: Colour, installation_id: str, domain: str, *, with_crp: bool = False
+) -> None:
     """Makes the topics of an installation, as its core can not do it on this broker; again: changes nothing."""
     names = (topics.orphans(installation_id), topics.domain(installation_id, domain))
-    kafka_control.create(control(layout, colour), " ".join(f"{name}:{PARTITIONS}" for name in names))
+    wanted = [f"{name}:{PARTITIONS}" for name in names]
+    if with_crp:
+        wanted.append(f"{topics.crp(installation_id)}:{CRP_PARTITIONS}")
+    kafka_control.create(control(layout, colour), " ".join(wanted))
 
 
 def create_command(layout: Layout, colour: Colour) -> list[str]:

@@ -8,12 +8,13 @@ from typing import Literal
 
 import msgspec
 
-from bmswitch.lab.supervisor.layout import Layout, write_private
+from bmswitch.lab.supervisor.layout import COLOURS, Layout, write_private
 from bmswitch.lab.supervisor.s3 import S3Kind
 from bmswitch.model.config import Colour
 from bmswitch.model.errors import LabError
 
 KafkaKind = Literal["embedded", "apache"]
+Mode = Literal["mirror", "shared"]
 ProxyKind = Literal["envoy", "haproxy", "nginx"]
 
 
@@ -28,11 +29,13 @@ class PartRecord(msgspec.Struct, frozen=True, kw_only=True):
 class State(msgspec.Struct, kw_only=True):
     """Choices and addresses of one lab. `ports` by name, `bootstraps` by colour; `log` is the folder of a real log, or empty.
 
-    `loaded`: that log is in blue's Kafka. `rebuilt`: sides that were emptied and are clones now.
+    `loaded`: that log is in blue's Kafka. `rebuilt`: sides that were emptied and are clones now. `mode` shared: one Kafka, blue's, for
+    both sides, with the reverse proxy's directory topic beside the log.
     """
 
     schema: int = 1
     kafka: KafkaKind = "embedded"
+    mode: Mode = "mirror"
     s3: S3Kind = "rclone"
     proxy: ProxyKind = "envoy"
     users: int = 50
@@ -45,6 +48,11 @@ class State(msgspec.Struct, kw_only=True):
     ports: dict[str, int] = {}
     bootstraps: dict[Colour, str] = {}
     parts: dict[str, PartRecord] = {}
+
+
+def kafkas(state: State) -> tuple[Colour, ...]:
+    """The sides that have a Kafka of their own."""
+    return ("blue",) if state.mode == "shared" else COLOURS
 
 
 def read_state(layout: Layout) -> State | None:

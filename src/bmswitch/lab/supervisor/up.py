@@ -14,6 +14,7 @@ import msgspec
 from bmswitch.lab.supervisor import (
     config_file,
     cores,
+    crp,
     kafka_apache,
     kafka_embedded,
     ports,
@@ -26,9 +27,11 @@ from bmswitch.lab.supervisor.process import Process, marked, recorded, stop
 from bmswitch.lab.supervisor.s3 import S3Kind
 from bmswitch.lab.supervisor.state import (
     KafkaKind,
+    Mode,
     PartRecord,
     ProxyKind,
     State,
+    kafkas,
     locked,
     read_state,
     write_state,
@@ -52,6 +55,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What the operator asked for; None: as the lab is, or the default for a new one."""
 
     kafka: KafkaKind | None = None
+    mode: Mode | None = None
     s3: S3Kind | None = None
     proxy: ProxyKind | None = None
     users: int | None = None
@@ -100,9 +104,10 @@ def up(layout: Layout, wanted: Wanted) -> UpResult:
 
 def expected_parts(state: State) -> list[str]:
     """Names of all parts in the order in which they start; green's core only when it was provisioned."""
-    kafkas = [kafka_embedded.name(colour) for colour in COLOURS]
+    brokers = [kafka_embedded.name(colour) for colour in kafkas(state)]
+    beside = [crp.NAME] if state.mode == "shared" else []
     green = [cores.name("green")] if cores.name("green") in state.parts else []
-    return [*kafkas, s3.NAME, *proxy.names(state.proxy), cores.name("blue"), *green]
+    return [*brokers, s3.NAME, *proxy.names(state.proxy), *beside, cores.name("blue"), *green]
 
 
 def running_parts(layout: Layout, state: State) -> dict[str, Process]:
@@ -234,9 +239,11 @@ def _start_missing(layout: Layout, state: State, alive: set[str]) -> list[str]:
     if not layout.config.exists():
         config_file.write_config(layout, state)
     _prepare_log(layout, state)
+    beside = [_begin_crp(layout, state)] if state.mode == "shared" and crp.NAME not in alive else []
     missing = [c for c in COLOURS if _wants_core(layout, state, c, alive)]
     begun = [(colour, _begin_core(layout, state, colour)) for colour in missing]
-    _finish_all(layout, state, proxies)
+    _finish_all(layout, state, [*proxies, *beside])
+    on_the_way += beside
     for colour, script in begun:
         limit = core_limit(state)
         record(
@@ -247,7 +254,9 @@ def _start_missing(layout: Layout, state: State, alive: set[str]) -> list[str]:
 
 def _prepare_log(layout: Layout, state: State) -> None:
     if state.kafka == "embedded":
-        kafka_embedded.create_topics(layout, "blue", state.installation_id, state.domain)
+        kafka_embedded.create_topics(
+            layout, "blue", state.installation_id, state.domain, with_crp=state.mode == "shared"
+        )
     if state.log and not state.loaded:
         load_log(layout, state)
 
@@ -270,7 +279,8 @@ def _independent(layout: Layout, state: State) -> dict[str, Callable[[], _Starti
     """How to begin each part that can start before all others."""
     kafka = _begin_embedded if state.kafka == "embedded" else _begin_apache
     begins: dict[str, Callable[[], _Starting]] = {
-        kafka_embedded.name(colour): functools.partial(kafka, layout, state, colour) for colour in COLOURS
+        kafka_embedded.name(colour): functools.partial(kafka, layout, state, colour)
+        for colour in kafkas(state)
     }
     begins[s3.NAME] = functools.partial(_begin_s3, layout, state)
     for name in proxy.names(state.proxy):
@@ -283,7 +293,7 @@ def _begin_embedded(layout: Layout, state: State, colour: Colour) -> _Starting:
 
     def finish() -> tuple[Process, str]:
         address = kafka_embedded.finish(layout, colour, process)
-        state.bootstraps = state.bootstraps | {colour: address}
+        _note_kafka(state, colour, address)
         return process, address
 
     return _Starting(process.name, finish)
@@ -297,10 +307,26 @@ def _begin_apache(layout: Layout, state: State, colour: Colour) -> _Starting:
 
     def finish() -> tuple[Process, str]:
         address = kafka_apache.finish(layout, process, port)
-        state.bootstraps = state.bootstraps | {colour: address}
+        _note_kafka(state, colour, address)
         return process, address
 
     return _Starting(process.name, finish)
+
+
+def _note_kafka(state: State, colour: Colour, address: str) -> None:
+    """A Kafka's address, for each side that uses it."""
+    sides = COLOURS if state.mode == "shared" else (colour,)
+    state.bootstraps = state.bootstraps | dict.fromkeys(sides, address)
+
+
+def _begin_crp(layout: Layout, state: State) -> _Starting:
+    process = crp.start(layout, state)
+
+    def finish() -> tuple[Process, str]:
+        crp.finish(layout, process)
+        return process, state.bootstraps["blue"]
+
+    return _Starting(crp.NAME, finish)
 
 
 def _begin_s3(layout: Layout, state: State) -> _Starting:
