@@ -13,6 +13,7 @@ from bmswitch.bluemind.pen import Pen
 from bmswitch.bluemind.transport import Method
 from bmswitch.model.differences import Difference
 from bmswitch.model.digest import Json
+from bmswitch.parity.mail import UID_VALIDITY
 from bmswitch.parity.read import JsonObject, fill, objects
 from bmswitch.parity.tables import ENTRY_IGNORED, SIDE
 
@@ -114,6 +115,15 @@ def _entry(source: Pen, target: Pen, one: Difference) -> None:
     target.write("POST", where, wanted)
 
 
+def _mail_folder(source: Pen, target: Pen, one: Difference) -> None:
+    """The same call as the restorer makes for an UPDATE record, which takes UIDVALIDITY as it is (clone-and-api.md 3.4)."""
+    where = _fill("/internal-api/db_replicated_mailboxes_by_container/{container}/{uid}", one)
+    found = source.get(where + "/complete")
+    value = found.get("value") if isinstance(found, dict) else None
+    if isinstance(value, dict):
+        target.write("POST", where, value)
+
+
 def _web_data(source: Pen, target: Pen, one: Difference) -> None:
     where = _fill("/api/webappdata/{container}/uid/{uid}", one)
     found = source.get(where)
@@ -166,19 +176,26 @@ _ENTRY_FIELDS = frozenset({"displayName", "email", "hidden", "archived", "system
 
 def mend_of(one: Difference) -> Mend | None:
     """How a difference can be mended; None when REST can not, or should not."""
-    if one.type == "side" and one.item in _SIDE:
-        return Mend("the source's is written over it", _SIDE[one.item])
-    if one.type == "containers_meta" and one.item == "settings":
-        path = "/api/containers/_manage/{container}/_settings"
-        return Mend("the source's is written over it", _put_over("PUT", path))
+    over = _written_over(one)
+    if over is not None:
+        return Mend("the source's is written over it", over)
     if (
         one.side == "both"
         and one.kind in _ENTRY
         and (one.type == "entry" or (one.type == "dir" and one.what in _ENTRY_FIELDS))
     ):
         return Mend("the entry is written over with the source's", _entry)
-    if one.type == "webappdata":
-        return Mend("the source's is written over it", _web_data)
     if one.side == "target" and one.type in _ONLY_ON_TARGET:
         return Mend("it is deleted on the target", _ONLY_ON_TARGET[one.type])
     return None
+
+
+def _written_over(one: Difference) -> Work | None:
+    """What is taken from the source as it is."""
+    if one.type == "side":
+        return _SIDE.get(one.item)
+    if one.type == "containers_meta" and one.item == "settings":
+        return _put_over("PUT", "/api/containers/_manage/{container}/_settings")
+    if one.type == "replicated_mailboxes" and one.side == "both" and one.what == UID_VALIDITY:
+        return _mail_folder
+    return _web_data if one.type == "webappdata" else None
