@@ -19,14 +19,17 @@ from minio.credentials.providers import StaticProvider
 from tests.integration.parts import BucketServer, require_real, running_bucket
 
 from bmswitch.lab.supervisor import kafka_apache, ports
-from bmswitch.lab.supervisor.layout import SHARED_ADDRESS, Layout
+from bmswitch.lab.supervisor.layout import COLOURS, SHARED_ADDRESS, Layout
 from bmswitch.lab.supervisor.process import await_ready, spawn, stop
-from bmswitch.model.config import Colour, Config
+from bmswitch.model.config import Colour, Config, KafkaAcls, Replication, Rights
 from bmswitch.model.errors import BusyError, RefusedError
+from bmswitch.model.guards.facts import SideFacts
 from bmswitch.model.switch import Result
 from bmswitch.objects.rights import may_delete, may_write
 from bmswitch.workflows.commands import run_command
 from bmswitch.workflows.facts.keys import key_facts
+from bmswitch.workflows.facts.log_rights import log_rights
+from bmswitch.workflows.log_right import LogRight
 from bmswitch.workflows.rights import SideRights, open_store
 
 IID = "bluemind-00000000-0000-0000-0000-00000000000a"
@@ -307,6 +310,28 @@ def test_the_sources_principal_really_can_not_write_to_its_log_any_more(tmp_path
         for _ in range(2):
             assert site.of("blue").give_back(soon()).answer == "yes"
         _until(lambda: writes(address, "blue") == "")
+        _on_one_kafka(site, address)
+
+
+def _on_one_kafka(site: Site, address: str) -> None:
+    """A clone's right is withheld and given back, and the leader's stays as it is; who has no ALLOW is found beforehand."""
+    shared = Replication(mode="shared")
+    config = msgspec.structs.replace(site.config(), replication=shared)
+    ways = {side: Rights(kafka=KafkaAcls(principal=f"User:{side}")) for side in ("blue", "green", "nobody")}
+    sides = {side: msgspec.structs.replace(config.site(side), rights=ways[side]) for side in COLOURS}
+    config = msgspec.structs.replace(config, blue=sides["blue"], green=sides["green"])
+    right = LogRight(config, "green", IID, lambda *_: Result(answer="no"), lambda: None)
+    for withheld in (True, False, True, False):
+        change = right.withhold if withheld else right.grant
+        assert change(soon()) == change(soon()) == Result(answer="yes")
+        _until(lambda wanted=withheld: (writes(address, "green") != "") is wanted)
+        assert writes(address, "blue") == ""
+        told = log_rights(config, SideFacts(colour="blue", url="", wanted_version="", installation_id=IID))
+        assert (told.source, told.target, told.target_way) == ("User:blue", "User:green", True)
+        assert (told.target_denied, told.target_allowed, told.error) == (withheld, True, "")
+    bare = msgspec.structs.replace(config, green=msgspec.structs.replace(config.green, rights=ways["nobody"]))
+    told = log_rights(bare, SideFacts(colour="blue", url="", wanted_version="", installation_id=IID))
+    assert (told.target_denied, told.target_allowed) == (False, False)
 
 
 def _until(so: Any) -> None:

@@ -10,6 +10,7 @@ from bmswitch.model.guards.facts import (
     Facts,
     KeyFacts,
     LinkFacts,
+    LogRightsFacts,
     MachineFacts,
     NodeFacts,
     PortFacts,
@@ -177,6 +178,25 @@ def target(**changes: object) -> Facts:
 def facts(**changes: object) -> Facts:
     """Beforehand, with any part changed."""
     return replace(GOOD, **changes)
+
+
+SHARED = replace(target(kafka_cluster_id="kafka-blue"), mode="shared")
+"""Beforehand, where both sides use blue's Kafka and nothing is known of rights."""
+
+
+def shared(**changes: object) -> Facts:
+    """The same with a part of the source changed."""
+    return replace(SHARED, source=replace(SHARED.source, **changes))
+
+
+def shared_target(**changes: object) -> Facts:
+    """The same with a part of the target changed."""
+    return replace(SHARED, target=replace(SHARED.target, **changes))
+
+
+def rights(**changes: object) -> Facts:
+    """The same with what is known of who may write to the log."""
+    return replace(SHARED, log_rights=LogRightsFacts(**changes))  # type: ignore[arg-type]  # the caller knows the fields
 
 
 def bucket(**changes: object) -> Facts:

@@ -155,3 +155,51 @@ def test_one_address_for_both_sides_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="blue and green are the same core") as caught:
         load_config(path)
     assert "bmswitch.yaml:" in caught.value.cause
+
+
+def shared(text: str = GOOD) -> str:
+    """The example with one Kafka for both sides: green's is left out."""
+    data = yaml.safe_load(text)
+    data["replication"] = {"mode": "shared"}
+    del data["green"]["kafka"]
+    return yaml.safe_dump(data, sort_keys=False)
+
+
+def test_a_shared_kafka_is_blue_s_and_green_s_is_left_out_or_the_same(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, shared()))
+    assert config.green.kafka == config.blue.kafka
+    data = yaml.safe_load(shared())
+    brokers = data["blue"]["kafka"]["bootstrap"].split(",")
+    data["green"]["kafka"] = {"bootstrap": ",".join(reversed(brokers)).upper()}
+    assert load_config(written(tmp_path, yaml.safe_dump(data))).green.kafka.bootstrap
+
+
+def test_another_kafka_is_refused_with_its_own_words_in_shared_mode(tmp_path: Path) -> None:
+    data = yaml.safe_load(shared())
+    data["green"]["kafka"] = {"bootstrap": "another:9092"}
+    text = yaml.safe_dump(data, sort_keys=False)
+    error = refused(tmp_path, text)
+    assert (
+        f":{line_of(text, 'another:9092')}: green.kafka is another Kafka than blue's, and replication.mode is shared"
+        in error.cause
+    )
+    assert "leave green.kafka out" in error.next_command
+
+
+def test_a_kafka_that_is_missing_is_named_with_its_side(tmp_path: Path) -> None:
+    mirror = yaml.safe_load(shared())
+    mirror["replication"] = {"mode": "mirror"}
+    assert "green.kafka is missing" in refused(tmp_path, yaml.safe_dump(mirror)).cause
+    blue = yaml.safe_load(shared())
+    del blue["blue"]["kafka"]
+    assert "blue.kafka is missing" in refused(tmp_path, yaml.safe_dump(blue)).cause
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("rate", 100), ("fold", True), ("throttle", {"cpu": 0.5})], ids=str
+)
+def test_what_only_a_copy_has_is_refused_in_shared_mode(tmp_path: Path, name: str, value: object) -> None:
+    data = yaml.safe_load(shared())
+    data["replication"][name] = value
+    error = refused(tmp_path, yaml.safe_dump(data))
+    assert f"replication.{name} means nothing with replication.mode: shared" in error.cause

@@ -11,7 +11,9 @@ from tests.unit.guard_worlds import (
     LOG,
     NOW,
     PROOF,
+    SHARED,
     STATUS,
+    SWITCH,
     TOLD,
     at_gate,
     behind,
@@ -25,6 +27,9 @@ from tests.unit.guard_worlds import (
     public,
     reached,
     replace,
+    rights,
+    shared,
+    shared_target,
     source,
     sysconf,
     target,
@@ -137,7 +142,23 @@ WORLDS = [
     ("clocks_agree", Level.warn, facts(clocks=[ClockFacts("blue", -2.5)])),
     ("clocks_agree", Level.warn, facts(clocks=[ClockFacts("blue", None), ClockFacts("the bucket", 0.1)])),
     ("clocks_agree", Level.warn, facts(clocks=[ClockFacts("blue", None, "ConnectError")])),
-    ("mode_supported", Level.stop, facts(mode="shared")),
+    ("two_sites", Level.stop, facts(mode="shared")),
+    ("log_for_both", Level.stop, shared(topics={LOG: 64})),
+    ("log_for_both", Level.stop, replace(SHARED, sequence_gaps=["bm-mail2"])),
+    ("log_for_both", Level.stop, shared_target(installation_id="bluemind-1")),
+    ("log_for_both", Level.unknown, replace(SHARED, sequence_error="timed out")),
+    ("clone_can_not_write", Level.warn, SHARED),
+    ("clone_can_not_write", Level.stop, rights(source="User:bm", target="User:bm", target_way=True)),
+    ("clone_can_not_write", Level.stop, rights(source="User:*")),
+    ("clone_can_not_write", Level.stop, rights(target="User:g", target_way=True, target_allowed=False)),
+    ("clone_can_not_write", Level.unknown, rights(target="User:g", target_way=True, error="timed out")),
+    (
+        "clone_can_not_write",
+        Level.stop,
+        replace(rights(target="User:g", target_way=True, target_denied=False), switch=SWITCH),
+    ),
+    ("version_proven", Level.stop, shared(wanted_version="5.1")),
+    ("types_known", Level.warn, replace(AT_GATE, mode="shared")),
     (
         "retention_long",
         Level.warn,
@@ -340,14 +361,22 @@ def test_a_log_that_keeps_its_records_long_enough_or_for_ever_outlives_the_copy(
     )
 
 
-def test_a_shared_log_is_refused_with_what_is_unsafe_about_it() -> None:
-    said = BY_NAME["mode_supported"](facts(mode="shared", missing_rights=["its Kafka"])).evidence
-    assert "green.kafka is another cluster" in said
-    assert "blue.rights.kafka is not configured" in said
-    bare = replace(source(topics={LOG: 64}, kafka_cluster_id="kafka-green"), mode="shared")
-    said = BY_NAME["mode_supported"](bare).evidence
-    assert "another cluster" not in said
-    assert "blue has no topic of directory entries" in said
+def test_a_shared_log_is_refused_with_what_a_clone_would_miss_in_it() -> None:
+    said = BY_NAME["two_sites"](facts(mode="shared"))
+    assert said.cause == "green.kafka is another Kafka cluster than blue's, and replication.mode is shared"
+    said = BY_NAME["log_for_both"](shared(topics={LOG: 64}))
+    assert "there is no topic of directory entries" in said.evidence
+    assert "replication.mode: mirror" in said.command
+
+
+def test_a_shared_log_with_all_that_a_clone_needs_passes_and_its_writer_is_known() -> None:
+    assert BY_NAME["log_for_both"](SHARED).level is Level.passed
+    assert BY_NAME["version_proven"](SHARED).level is Level.passed
+    known = rights(source="User:b", target="User:g", target_way=True, target_denied=True, target_allowed=True)
+    for moment in (known, replace(known, switch=SWITCH)):
+        assert BY_NAME["clone_can_not_write"](moment).level is Level.passed
+    by_command = rights(target_way=True)
+    assert BY_NAME["clone_can_not_write"](by_command).level is Level.passed
 
 
 def test_settings_that_are_secret_are_named_and_never_shown() -> None:
@@ -376,8 +405,7 @@ def test_a_warning_lets_go_on_and_unknown_does_not() -> None:
 
 
 def test_same_kafka_is_right_in_shared_mode() -> None:
-    world = replace(target(kafka_cluster_id="kafka-blue"), mode="shared")
-    assert BY_NAME["two_sites"](world).level is Level.passed
+    assert BY_NAME["two_sites"](SHARED).level is Level.passed
 
 
 @pytest.mark.parametrize("kept", ["-1", "90", ""])
@@ -407,3 +435,13 @@ def test_a_machine_that_does_not_tell_is_named_although_another_one_does(name: s
     ]
     found = BY_NAME[name].look(facts(machines=machines))
     assert (found.level, found.evidence) == (Level.warn, "edge: refused")
+
+
+def test_one_log_of_both_sides_is_told_of_once() -> None:
+    single = replace(
+        SHARED, source=replace(SHARED.source, copies={LOG: 1}), target=replace(SHARED.target, copies={LOG: 1})
+    )
+    assert (
+        BY_NAME["log_copies"](replace(single, new_topic_copies=0)).evidence
+        == "blue: 1 of 1 topics have one copy"
+    )

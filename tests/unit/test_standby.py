@@ -42,9 +42,10 @@ def test_a_node_that_points_elsewhere_or_is_not_read_refuses(
     assert "n1" in refused.value.evidence
 
 
-def test_both_sides_on_one_kafka_have_no_standby(config: Config) -> None:
+def test_both_sides_on_one_kafka_have_a_standby_too(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one log has what the new leader writes behind what the old one wrote: a fresh clone reads both (clone-and-api.md 2.8)."""
     shared = msgspec.structs.replace(
         config, replication=msgspec.structs.replace(config.replication, mode="shared")
     )
-    with pytest.raises(RefusedError, match="one Kafka"):
-        standby.open_standby(shared)
+    nodes(monkeypatch, NodeFacts("n1", "green", 0))
+    assert standby.open_standby(shared).config.standby == "blue"

@@ -111,6 +111,18 @@ class Core:
             for s in sorted(found, key=lambda s: s.uid)
         ]
 
+    def republish_servers(self, *, timeout: float = 20.0) -> list[str]:
+        """Writes each server as it is, so that the log names its address again, as a promotion does (clone-and-api.md 2.2); their uids.
+
+        Raises UnknownError when a task does not end in time.
+        """
+        found = self._http.get("/api/servers/default/_complete", list[ItemValue[msgspec.Raw]])
+        for item in found:
+            where = path("api", "servers", "default", item.uid)
+            raw = self._http.write("POST", where, item.value, repeatable=True)
+            wait_task(self, _task_id(raw), timeout=timeout)
+        return sorted(item.uid for item in found)
+
     def sysconf(self) -> dict[str, str]:
         """The system configuration, **secrets included**: print keys only."""
         return self._http.get("/api/configuration", _SystemConf).values

@@ -76,7 +76,8 @@ def replicate(
         _join(leg.config, planned, workers or 1, output)
         return
     progress = Progress()
-    with stopped_by_signals() as stop, paused_by_signals(Path(leg.config.run_dir)):
+    pausing = paused_by_signals(Path(leg.config.run_dir)) if _copies(leg.config) else no_pause()
+    with stopped_by_signals() as stop, pausing:
         try:
             result = run_replicate(
                 leg.config,
@@ -91,6 +92,10 @@ def replicate(
         finally:
             progress.close()
     emit("replicate", result, show_copied, output)
+
+
+def _copies(config: "Config") -> bool:
+    return config.replication.mode == "mirror"
 
 
 def _join(config: "Config", plan: "Plan", workers: int, output: Output) -> None:
@@ -150,8 +155,21 @@ def paused_by_signals(run_dir: Path) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def no_pause() -> Iterator[None]:
+    """Where nothing is copied these signals mean nothing; unheard they would end the process."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGUSR1, signal.SIGUSR2)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def told(status: "ReplicateStatus") -> str:
     """One line, what matters most first: phase, what holds it back, records, rate, lag, time left."""
+    if status.mode == "shared":
+        return _told_of_a_clone(status)
     parts = [
         status.phase.replace("_", " "),
         *([status.held] if status.held else []),
@@ -177,9 +195,33 @@ def told(status: "ReplicateStatus") -> str:
     return ", ".join(parts)
 
 
+def _told_of_a_clone(status: "ReplicateStatus") -> str:
+    """The same where nothing is copied: how far the clone of the source's own log is."""
+    parts = [status.phase.replace("_", " ")]
+    if status.phase == "caught_up":
+        parts.append(f"{duration(status.lag_seconds, 1)} behind, some {count(status.lag_records)} records")
+    elif status.unseen:
+        parts.append(
+            f"{count(status.lag_records)} records in the log, how many of them are read is not told: {status.unseen}"
+        )
+    elif status.phase == "cloning":
+        parts.append(f"{count(status.records)} records read, {count(round(status.records_per_second))}/s")
+        parts.append(f"at most {count(status.lag_records)} left")
+        parts.append(f"{left_words(status.left_seconds, status.left_low, status.left_high)} left")
+    if status.log_life_seconds is not None:
+        parts.append(f"the log keeps it {duration(status.log_life_seconds)} more")
+    return ", ".join(parts)
+
+
 def show_copied(console: Console, result: "Replicated") -> None:
     """What was copied, and how it ended."""
     rate = f"{count(round(result.records_per_second))} records/s"
+    if result.mode == "shared":
+        console.print(
+            f"watched for {duration(result.seconds)}: nothing is copied, the clone reads the source's own log"
+        )
+        _show_end(console, result)
+        return
     console.print(
         f"copied {count(result.records)} records ({size(result.bytes)}) of {len(result.topics)} topics "
         f"in {duration(result.seconds)}: {rate}"
@@ -192,6 +234,10 @@ def show_copied(console: Console, result: "Replicated") -> None:
         )
     if result.quarantined:
         console.print(f"{count(result.quarantined)} records could not be understood: see quarantine.ndjson")
+    _show_end(console, result)
+
+
+def _show_end(console: Console, result: "Replicated") -> None:
     if result.switched:
         console.print("the target leads now: the copy has ended for good")
     elif result.caught_up:

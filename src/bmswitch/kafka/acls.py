@@ -29,6 +29,7 @@ class Acls:
         self._kafka = msgspec.structs.replace(kafka, settings=kafka.settings | acls.settings)
         self._admin = AdminClient(settings(self._kafka))
         self._timeout = timeout
+        self._principal = acls.principal
         self._what = (
             ResourceType.TOPIC,
             f"{hex_id(installation_id)}-",
@@ -44,6 +45,28 @@ class Acls:
         with explained(self._kafka):
             asked = self._admin.describe_acls(AclBindingFilter(*self._what), request_timeout=self._timeout)
             return bool(asked.result(self._timeout))
+
+    def allowed(self) -> bool:
+        """An ACL allows this very principal, or everybody, to write to these topics. A super user needs none: that is not told."""
+        kind, prefix, _, _, _, _, _ = self._what
+        anybody: Any = None  # as below
+        wanted = AclBindingFilter(
+            kind,
+            f"{prefix}x",
+            ResourcePatternType.MATCH,
+            anybody,
+            anybody,
+            AclOperation.ANY,
+            AclPermissionType.ALLOW,
+        )
+        with explained(self._kafka):
+            told = self._admin.describe_acls(wanted, request_timeout=self._timeout).result(self._timeout)
+        kind_of_all = f"{self._principal.partition(':')[0]}:*"
+        return any(
+            one.principal in (self._principal, kind_of_all)
+            and one.operation in (AclOperation.WRITE, AclOperation.ALL)
+            for one in told
+        )
 
     def _allowed_by_acls(self) -> bool:
         """Somebody is allowed to write to a topic of this installation by an ACL, so that ACLs decide here."""

@@ -54,8 +54,10 @@ def copies_behind(kafka: Kafka, timeout: float) -> int:
     )
 
 
-def group_behind(kafka: Kafka, topics: Mapping[str, int], group: str, timeout: float) -> int:
-    """Records between a consumer group's places in these topics and their ends. Raises UnreachableError when it has none."""
+def group_places(
+    kafka: Kafka, topics: Mapping[str, int], group: str, timeout: float
+) -> dict[tuple[str, int], int]:
+    """Committed offset of a consumer group in each partition of these topics where it has one."""
     admin = AdminClient(settings(kafka))
     wanted = [TopicPartition(name, p) for name, count in topics.items() for p in range(count)]
     with explained(kafka):
@@ -63,7 +65,12 @@ def group_behind(kafka: Kafka, topics: Mapping[str, int], group: str, timeout: f
             [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=timeout
         )[group]
         told = asked.result(timeout).topic_partitions or ()
-    places = {(one.topic, one.partition): one.offset for one in told if one.offset >= 0}
+    return {(one.topic, one.partition): one.offset for one in told if one.offset >= 0}
+
+
+def group_behind(kafka: Kafka, topics: Mapping[str, int], group: str, timeout: float) -> int:
+    """Records between a consumer group's places in these topics and their ends. Raises UnreachableError when it has none."""
+    places = group_places(kafka, topics, group, timeout)
     if not places:
         raise UnreachableError(f"consumer group {group} has no place on {kafka.bootstrap}")
     ends = Topics(kafka).ends({name: topics[name] for name, _ in places}, timeout)

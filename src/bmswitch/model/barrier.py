@@ -14,6 +14,10 @@ PROBE_PREFIX = "bmswitch-probe-"
 PARTITIONS = 64
 """Partitions of every topic of the change log (change-log.md 1.2)."""
 
+_PULSE_PREFIX = f"{PROBE_PREFIX}lag-"
+PULSES = 8
+"""Entries of a domain that a lag is measured with: every eighth partition has one, so each of a clone's readers has some."""
+
 _TRIES = 100_000
 
 
@@ -23,12 +27,19 @@ def probe_uids(partitions: int = PARTITIONS) -> tuple[str, ...]:
 
     The same for every installation and run, so that probes are found again.
     """
-    return tuple(_probe_uid(partition, partitions) for partition in range(partitions))
+    return tuple(_probe_uid(PROBE_PREFIX, partition, partitions) for partition in range(partitions))
 
 
-def _probe_uid(partition: int, partitions: int) -> str:
+@lru_cache(maxsize=8)
+def pulse_uids(partitions: int = PARTITIONS) -> tuple[str, ...]:
+    """Uids of the entries that a lag is measured with: others than the barrier's, which must not be written over."""
+    spread = range(0, partitions, max(1, partitions // PULSES))
+    return tuple(_probe_uid(_PULSE_PREFIX, partition, partitions) for partition in spread)
+
+
+def _probe_uid(prefix: str, partition: int, partitions: int) -> str:
     for k in range(_TRIES):
-        uid = f"{PROBE_PREFIX}{partition:02d}-{k}"
+        uid = f"{prefix}{partition:02d}-{k}"
         if partition_of(uid, partitions) == partition:
             return uid
     raise ValueError(f"no probe uid for partition {partition} of {partitions}")

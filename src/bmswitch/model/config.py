@@ -113,7 +113,10 @@ class KafkaAcls(Strict, frozen=True, tag_field="driver", tag="acls"):
 
 
 class Rights(Strict, frozen=True):
-    """How this side's rights to write are withdrawn when it has served, and given back (docs/switch.md, Rights). Both may be left out."""
+    """How this side's rights to write are withdrawn when it has served, and given back (docs/switch.md, Rights). Both may be left out.
+
+    In `shared` mode a clone's `kafka` right is withheld, too, until it is promoted.
+    """
 
     bucket: RightsCommand | BucketPolicy | MinioPolicy | None = None
     kafka: RightsCommand | KafkaAcls | None = None
@@ -145,13 +148,14 @@ class Site(Strict, frozen=True):
     """One BlueMind installation: REST address of its core, admin token, its Kafka, the version it must have.
 
     `token` is the content of `/etc/bm/bm-core.tok` (clone-and-api.md 4.1). `installation_id` is `bluemind-<uuid>`;
-    empty: read from the log (blue), same as blue (green).
+    empty: read from the log (blue), same as blue (green). Green's `kafka` is left out when both sides share blue's
+    (`replication.mode: shared`).
     """
 
     url: Url
     token: Secret
     version: str
-    kafka: Kafka
+    kafka: Kafka = Kafka(bootstrap="")
     installation_id: str = ""
     tls: Tls = Tls()
     core: Core = Core()
@@ -286,7 +290,7 @@ class Throttle(Strict, frozen=True):
 
 
 class Replication(Strict, frozen=True):
-    """`mirror`: green's site has its own Kafka (default). `shared`: green reads blue's Kafka, bmswitch only watches.
+    """`mirror`: green's site has its own Kafka (default). `shared`: green reads blue's Kafka, and bmswitch copies nothing and only watches.
 
     `disabled_cures` turns cures off by name (`bmswitch cures list`); the plan warns of each. `sysconf_override` is what
     the clone puts over the source's system configuration (`sysconfOverride`, clone-and-api.md 1.2): host-like keys and the

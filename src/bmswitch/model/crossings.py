@@ -8,16 +8,22 @@ import msgspec
 
 
 class Crossing(msgspec.Struct, frozen=True):
-    """One covered pair of releases (major.minor), and on what."""
+    """One covered pair of releases (major.minor), and on what; `uncured`: the same without any cure, empty where nobody tried that."""
 
     source: str
     target: str
     tried: str
+    uncured: str = ""
 
 
 CROSSINGS: tuple[Crossing, ...] = (
     Crossing("5.0", "5.0", "a real log of 5.0.0, and the stand-in of both versions"),
-    Crossing("5.0", "5.1", "a real log of 5.0.0, and the stand-in of both versions"),
+    Crossing(
+        "5.0",
+        "5.1",
+        "a real log of 5.0.0, and the stand-in of both versions",
+        uncured="the stand-in of both versions, there and back, on a log that they wrote themselves",
+    ),
     Crossing("5.1", "5.1", "the stand-in of both versions"),
 )
 

@@ -48,6 +48,9 @@ class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
     `held` says why nothing is read now (a pause, the source's health), empty when something is; `held_seconds` for how long in
     this run; `rate_limit` is the most records a second that may be read, 0 for no limit.
     `workers` are the processes that share the work, on any machine; none when one process does it alone.
+    `mode` shared: nothing is copied, and all of it is said of the clone that reads the source's own log: `records` are those that its readers
+    have committed, `lag_*` are upper bounds until it is caught up and then measured with a write of our own every second; `unseen`
+    says what the source's Kafka does not tell of it.
     `updated_at` older than a few seconds means that the process is gone, whatever `phase` says.
     """
 
@@ -78,4 +81,6 @@ class ReplicateStatus(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit: float = 0.0
     workers: list[WorkerStatus] = []
     clone_task: str = ""
+    mode: Literal["mirror", "shared"] = "mirror"
+    unseen: str = ""
     error: str = ""

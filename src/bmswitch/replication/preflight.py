@@ -34,12 +34,7 @@ def route(blue: Topics, green: Topics, blue_id: str, green_id: str) -> Route:
     here, there = blue.cluster(), green.cluster()
     sources = here.of(blue_id)
     kinds = {t.kind for t in map(topics.parse, sources) if t is not None}
-    if TopicKind.ORPHANS not in kinds:
-        raise RefusedError(
-            f"blue's Kafka has no log of {blue_id}",
-            evidence=f"{topics.orphans(blue_id)} is not there",
-            next_command="check blue.installation_id and blue.kafka in the configuration",
-        )
+    refuse_no_log(sources, blue_id)
     if here.id and here.id == there.id and blue_id == green_id:
         raise RefusedError(
             "blue and green are the same Kafka cluster",
@@ -53,6 +48,16 @@ def route(blue: Topics, green: Topics, blue_id: str, green_id: str) -> Route:
     if derived:
         targets[derived] = CRP_PARTITIONS
     return Route(sources, targets, derived, here.id, there.id)
+
+
+def refuse_no_log(sources: Mapping[str, int], iid: str) -> None:
+    """Raises RefusedError when an installation's topics (with their partitions) have no orphans topic among them."""
+    if topics.orphans(iid) not in sources:
+        raise RefusedError(
+            f"blue's Kafka has no log of {iid}",
+            evidence=f"{topics.orphans(iid)} is not there",
+            next_command="check blue.installation_id and blue.kafka in the configuration",
+        )
 
 
 def refuse_unmapped_servers(

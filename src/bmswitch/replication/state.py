@@ -26,6 +26,18 @@ class MirrorState(msgspec.Struct, frozen=True):
     topic_ids: dict[str, str] = {}
 
 
+class SharedState(msgspec.Struct, frozen=True):
+    """What a clone on the source's own Kafka was begun with: the cluster, Kafka's own topic ids, where it tells them.
+
+    `readers` are the consumer groups of other clones that were there before: what is new is this clone's. `green_url` is its core.
+    """
+
+    cluster: str
+    topic_ids: dict[str, str] = {}
+    green_url: str = ""
+    readers: list[str] = []
+
+
 class FoldState(msgspec.Struct, frozen=True):
     """The first pass of one group, folded: `ends` is where its snapshot ends in each partition, for good.
 
@@ -67,6 +79,16 @@ def load_mirror(run_dir: Path) -> MirrorState | None:
 def save_mirror(run_dir: Path, state: MirrorState) -> None:
     """Durable before the first record is written."""
     _replace(run_dir / "mirror.json", msgspec.json.encode(state), durable=True)
+
+
+def load_shared(run_dir: Path) -> SharedState | None:
+    """The shared log of this run folder, None when there was none yet. Raises JournalError when damaged."""
+    return _load(run_dir / "shared.json", SharedState)
+
+
+def save_shared(run_dir: Path, state: SharedState) -> None:
+    """Durable before the clone is asked for."""
+    _replace(run_dir / "shared.json", msgspec.json.encode(state), durable=True)
 
 
 def load_fold(run_dir: Path) -> FoldState | None:

@@ -19,6 +19,7 @@ from bmswitch.model.config import (
     EnvoyNode,
     LocalProvision,
     NginxNode,
+    Replication,
     Rights,
     RightsCommand,
     Secret,
@@ -60,6 +61,7 @@ def load_config(path: Path) -> Config:
     _check_secrets(config, node, path)
     _check_page(config, node, path)
     _check_two(config, node, path)
+    config = _with_kafkas(config, node, path)
     check_disabled(
         config.replication.disabled_cures,
         f"{path}:{_locate(node, '$.replication.disabled_cures')[1]}: ",
@@ -273,6 +275,42 @@ def _check_two(config: Config, root: yaml.Node, path: Path) -> None:
             evidence=f"blue.url and green.url are {config.blue.url}",
             next_command="correct blue.url or green.url",
         )
+
+
+def _with_kafkas(config: Config, root: yaml.Node, path: Path) -> Config:
+    """In shared mode green's Kafka is blue's; what only a copy has is refused there by name."""
+    shared, replace = config.replication.mode == "shared", msgspec.structs.replace
+    for colour in ("blue", "green"):
+        if not config.site(colour).kafka.bootstrap and (colour == "blue" or not shared):
+            _, line = _locate(root, f"$.{colour}")
+            raise ConfigError(
+                f"{path}:{line}: {colour}.kafka is missing",
+                evidence="only green's may be left out, and only with replication.mode: shared",
+                next_command=_SCHEMA_HINT,
+            )
+    if not shared:
+        return config
+    blue, green = config.blue.kafka, config.green.kafka
+    if green.bootstrap and _brokers(green.bootstrap) != _brokers(blue.bootstrap):
+        _, line = _locate(root, "$.green.kafka.bootstrap")
+        raise ConfigError(
+            f"{path}:{line}: green.kafka is another Kafka than blue's, and replication.mode is shared",
+            evidence=f"blue.kafka.bootstrap is {blue.bootstrap}, green.kafka.bootstrap {green.bootstrap}",
+            next_command="leave green.kafka out, or say replication.mode: mirror",
+        )
+    for name in ("rate", "throttle", "fold"):
+        if getattr(config.replication, name) != getattr(Replication(), name):
+            _, line = _locate(root, f"$.replication.{name}")
+            raise ConfigError(
+                f"{path}:{line}: replication.{name} means nothing with replication.mode: shared",
+                evidence="nothing is copied: green's clone reads blue's log by itself, at its own pace",
+                next_command=f"take replication.{name} out, or say replication.mode: mirror",
+            )
+    return replace(config, green=replace(config.green, kafka=green if green.bootstrap else blue))
+
+
+def _brokers(bootstrap: str) -> set[str]:
+    return {broker.strip().lower() for broker in bootstrap.split(",")}
 
 
 def _with_base(config: Config, base: Path) -> Config:

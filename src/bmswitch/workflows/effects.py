@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from bmswitch.bluemind.client import Core
+from bmswitch.kafka.topics import Topics
 from bmswitch.model.config import Colour, Config
 from bmswitch.model.errors import BmswitchError
 from bmswitch.model.plan import Plan
@@ -27,9 +28,10 @@ from bmswitch.workflows.effects_core import LINGER, Farewell, state_of
 from bmswitch.workflows.effects_core import left as time_left
 from bmswitch.workflows.effects_proxy import Watch
 from bmswitch.workflows.kept_sessions import Ending, count, left
-from bmswitch.workflows.promotion import save_promotion
+from bmswitch.workflows.log_right import LogRight
+from bmswitch.workflows.promotion import load_promotion, save_promotion
 from bmswitch.workflows.prove import SwitchProof
-from bmswitch.workflows.rights import SideRights
+from bmswitch.workflows.rights import Run, SideRights
 from bmswitch.workflows.soak_watch import result_of, save_report, watch_target
 
 _TICK = 0.05
@@ -256,11 +258,25 @@ class RealWorld:
             self._pieces.source, lambda: self._command("stop"), self.deadline(action)
         )
 
-    def start_source(self, action: Action, _state: State) -> Result:
-        """The source's core is RUNNING."""
-        return effects_core.start_core(
+    def start_source(self, action: Action, state: State) -> Result:
+        """The source's core is RUNNING; in a log that both sides use, the target's addresses are overwritten with its own."""
+        done = effects_core.start_core(
             self._pieces.source, lambda: self._command("start"), self.deadline(action)
         )
+        shared = self._pieces.config.replication.mode == "shared"
+        if done.answer != "yes" or not shared or not state.was_intended("promote-target"):
+            return done
+        return self._republished(done, state)
+
+    def _republished(self, done: Result, state: State) -> Result:
+        """A promoted target has named its servers' addresses in the log, by which reverse proxies find an installation."""
+        try:
+            self._pieces.source.republish_servers()
+        except BmswitchError as error:
+            said = f"the log still names {state.target}'s addresses: {error.cause} {error.evidence}".strip()
+            return msgspec.structs.replace(done, said=said)
+        said = f"{state.source}'s addresses are in the log again; what {state.target} logged since its promotion stays there"
+        return msgspec.structs.replace(done, said=said)
 
     def revoke_source(self, action: Action, state: State) -> Result:
         """The source can write neither to the bucket nor to its log."""
@@ -270,17 +286,34 @@ class RealWorld:
         """The source may write again, as before."""
         return self._rights(state.source).give_back(self.deadline(action))
 
-    def promote_target(self, action: Action, _state: State) -> Result:
-        """The target is RUNNING."""
-        return effects_core.promote(self._pieces.target, self.deadline(action))
+    def promote_target(self, action: Action, state: State) -> Result:
+        """The target is RUNNING; where both sides use one log, it is let write there first."""
+        deadline = self.deadline(action)
+        try:
+            granted = self._log_right(state.target).grant(deadline)
+        except BmswitchError as error:
+            granted = Result(answer="no", said=f"{error.cause} {error.evidence}".strip())
+        if granted.answer != "yes":
+            said = f"{state.target} was not asked to lead: its right to write to the log could not be given: {granted.said}"
+            return msgspec.structs.replace(granted, answer="no", said=said)
+        return effects_core.promote(self._pieces.target, deadline)
 
-    def demote_target(self, action: Action, _state: State) -> Result:
-        """The target steps down before it took a client's write."""
-        return effects_core.demote(self._pieces.target, self.deadline(action))
+    def demote_target(self, action: Action, state: State) -> Result:
+        """The target steps down before it took a client's write; of a log that both sides use it loses its right again."""
+        deadline = self.deadline(action)
+        done = effects_core.demote(self._pieces.target, deadline)
+        if done.answer == "yes":
+            self._log_right(state.target).withhold(deadline)
+        return done
 
-    def probe_target(self, _action: Action, _state: State) -> Result:
-        """The target accepts an item write."""
-        return effects_core.probe(self._pieces.target, self._pieces.plan.source.domains[0])
+    def probe_target(self, action: Action, _state: State) -> Result:
+        """The target accepts an item write; where both sides use one log, that is in it."""
+        pieces = self._pieces
+        done = effects_core.probe(pieces.target, pieces.plan.source.domains[0])
+        if done.answer != "yes" or pieces.config.replication.mode != "shared":
+            return done
+        known = load_promotion(Path(pieces.config.run_dir)).source
+        return effects_core.logged(Topics(pieces.config.source.kafka), known, self.deadline(action))
 
     def probe_source(self, _action: Action, _state: State) -> Result:
         """The source accepts an item write."""
@@ -313,14 +346,20 @@ class RealWorld:
 
     def _rights(self, colour: Colour) -> SideRights:
         pieces = self._pieces
-        timeout = pieces.config.site(colour).core.timeout
         return SideRights(
-            pieces.config,
-            colour,
-            pieces.plan.source.installation_id,
-            lambda command, kind, most: run_command(command, pieces.log, min(timeout, most), kind),
-            pieces.permit,
+            pieces.config, colour, pieces.plan.source.installation_id, self._runs_for(colour), pieces.permit
         )
+
+    def _log_right(self, colour: Colour) -> LogRight:
+        pieces = self._pieces
+        return LogRight(
+            pieces.config, colour, pieces.plan.source.installation_id, self._runs_for(colour), pieces.permit
+        )
+
+    def _runs_for(self, colour: Colour) -> Run:
+        """How one side's commands are run."""
+        log, timeout = self._pieces.log, self._pieces.config.site(colour).core.timeout
+        return lambda command, kind, most: run_command(command, log, min(timeout, most), kind)
 
 
 def _since(begun: float) -> int:

@@ -131,6 +131,22 @@ def probe(core: Core, domain: str) -> Result:
     return Result(answer="yes")
 
 
+def logged(topics: Topics, known: dict[str, list[int]], deadline: float) -> Result:
+    """The log has grown beyond what is known: what a new leader writes really comes to the log that both sides use.
+
+    A right that was given back is not in force at once everywhere, and a core does not say when Kafka refuses its records.
+    """
+    counts = {name: len(ends) for name, ends in known.items()}
+    before = total(known)
+    while True:
+        if total(topics.ends(counts)) > before:
+            return Result(answer="yes")
+        if time.monotonic() >= deadline:
+            said = "it accepts writes, and the log does not grow: may its core write there, does it lead?"
+            return Result(answer="no", said=said)
+        time.sleep(_STILL)
+
+
 class Farewell:
     """Blue's log after its demotion: it must end with the Seppuku record and then stand still.
 

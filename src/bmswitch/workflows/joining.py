@@ -20,6 +20,7 @@ from bmswitch.model.status import ReplicateStatus
 from bmswitch.replication.crew_files import Order, load_order
 from bmswitch.replication.state import read_status
 from bmswitch.workflows.crew import Crew
+from bmswitch.workflows.replicate import refuse_sharing
 
 FRESH = 5.0
 _TICK = 0.2
@@ -45,6 +46,8 @@ def run_join(
         RefusedError: no leading process is seen through this run folder, or it does not share its work.
         UnreachableError: a Kafka does not answer, or the workers end again and again.
     """
+    if config.replication.mode == "shared":
+        refuse_sharing(config, None)
     run_dir, began = Path(config.run_dir), time.monotonic()
     order = _order(run_dir, plan)
     crew = Crew(config, order, workers, f"{socket.gethostname()}-{os.getpid()}", leads=False)

@@ -17,7 +17,7 @@ from bmswitch.model.guards.facts import Facts, SideFacts
 from bmswitch.model.plan import SCHEMA, Finding, Fingerprint, Plan, Volume, changes
 from bmswitch.model.strategy import choose
 from bmswitch.workflows.config import config_hash
-from bmswitch.workflows.cures import disabled_findings
+from bmswitch.workflows.cures import disabled_findings, uncured_findings
 from bmswitch.workflows.facts import beforehand, side_facts
 from bmswitch.workflows.history import load_history
 from bmswitch.workflows.inventory import inventory
@@ -60,8 +60,15 @@ def make_plan(config: Config, *, back: bool = False, skips: Sequence[Skip] = ())
         probe=looked,
         strategy=choose(case_of(config, facts, there, runs, back=back), config.plan),
         steps=predicted(steps(config), given),
-        findings=[*ask(facts, "plan", skips), *disabled_findings(config)],
+        findings=[*ask(facts, "plan", skips), *_of_cures(config, facts)],
     )
+
+
+def _of_cures(config: Config, facts: Facts) -> list[Finding]:
+    """What is not cured: by the operator's wish, or because nothing is copied."""
+    if config.replication.mode == "shared":
+        return uncured_findings(facts.entries)
+    return disabled_findings(config)
 
 
 def ask_only(config: Config, names: Sequence[str], *, back: bool = False) -> list[Finding]:

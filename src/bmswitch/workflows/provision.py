@@ -55,7 +55,8 @@ def run_provision(config: Config, plan: Plan, tell: Callable[[str], None]) -> Pr
     blue = open_core(config, config.serving)
     try:
         checks = [_right_version(green, config), _installed(green), _empty(green, plan)]
-        topics, check = _own_kafka(config, plan)
+        shared = config.replication.mode == "shared"
+        topics, check = _shared_kafka(config, plan) if shared else _own_kafka(config, plan)
         checks += [check, _bucket(config)]
         created = ensure_barrier(blue, plan.source.domains)
         checks.append(f"probe entries for the barrier are on {config.serving} ({created} new)")
@@ -140,6 +141,17 @@ def _own_kafka(config: Config, plan: Plan) -> tuple[dict[str, int], str]:
     topics = Topics(config.target.kafka)
     made = topics.create(wanted)
     return wanted, f"own Kafka, {len(wanted)} topics with the source's partitions ({len(made)} new)"
+
+
+def _shared_kafka(config: Config, plan: Plan) -> tuple[dict[str, int], str]:
+    """Nothing is created: the clone reads the source's own log, which must have the proxy's topic."""
+    there = Topics(config.target.kafka).cluster().of(plan.source.installation_id)
+    if crp(plan.source.installation_id) not in there:
+        raise _unfit(
+            f"{config.serving}'s Kafka has no topic that a clone knows its owners by",
+            f"{crp(plan.source.installation_id)} is not there: BlueMind's reverse proxy writes it",
+        )
+    return there, f"{config.serving}'s own Kafka, {len(there)} topics, nothing created"
 
 
 def _bucket(config: Config) -> str:

@@ -80,8 +80,8 @@ def effects_of(config: Config, plan: Plan) -> dict[Verb, str]:
         "stop-source": _run(blue.core.stop),
         "revoke-source": _rights(config, "revoke"),
         "restore-source": _rights(config, "restore"),
-        "promote-target": f"PUT {green.url}{state}/_promote, read back RUNNING",
-        "probe-target": f"write one probe entry on {green.url} and read it back",
+        "promote-target": f"{_granted(config)}PUT {green.url}{state}/_promote, read back RUNNING",
+        "probe-target": f"write one probe entry on {green.url} and read it back{_logged(config)}",
         "flip-target": f"{nodes}: every frontend to green, read back",
         "release": f"{nodes}: held requests go on",
         "soak": _soak(config),
@@ -90,6 +90,24 @@ def effects_of(config: Config, plan: Plan) -> dict[Verb, str]:
         "start-source": _run(blue.core.start),
         "probe-source": f"write one probe entry on {blue.url} and read it back",
     }
+
+
+def _granted(config: Config) -> str:
+    """What a clone of a log that both sides use needs before it leads."""
+    way = config.target.rights.kafka
+    if config.replication.mode != "shared" or way is None:
+        return ""
+    how = (
+        _run(way.restore)
+        if isinstance(way, RightsCommand)
+        else f"let {way.principal} write to the log again, read back"
+    )
+    return f"{how}; "
+
+
+def _logged(config: Config) -> str:
+    shared = config.replication.mode == "shared"
+    return f", and see it in the log on {config.source.kafka.bootstrap}" if shared else ""
 
 
 def _rights(config: Config, what: str) -> str:

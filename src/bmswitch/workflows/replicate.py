@@ -9,8 +9,9 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -39,12 +40,15 @@ from bmswitch.workflows.clone_watch import DEMOTED, RUNNING, CloneWatch
 from bmswitch.workflows.due import Due
 from bmswitch.workflows.history import remember
 from bmswitch.workflows.mirroring import Mirroring
+from bmswitch.workflows.pausing import FILE as PAUSE_FILE
 from bmswitch.workflows.pausing import announce, obey
 from bmswitch.workflows.plan import check_fresh, refuse_stops
 from bmswitch.workflows.promotion import Promotion
 from bmswitch.workflows.pulse import Pulse
 from bmswitch.workflows.sites import open_core, sysconf_override
 from bmswitch.workflows.source_health import SourceHealth
+from bmswitch.workflows.watching import Watching
+from bmswitch.workflows.withholding import withhold_log_right
 
 _STATUS_EVERY = 0.1
 _GREEN_EVERY = 0.5
@@ -59,7 +63,8 @@ _NONCE_AGAIN = 10.0
 class Replicated(msgspec.Struct, frozen=True, kw_only=True):
     """What one run of the command did; counts are of this run, `quarantined` of the run folder.
 
-    `records` went on to the target; of those of a folded first pass `folded_read` were read and `folded_kept` went on.
+    `records` went on to the target; of those of a folded first pass `folded_read` were read and `folded_kept` went on. In `mode` shared
+    nothing was copied: `records` are those that the clone's own readers have committed.
     """
 
     records: int
@@ -72,6 +77,7 @@ class Replicated(msgspec.Struct, frozen=True, kw_only=True):
     folded_kept: int
     caught_up: bool
     switched: bool
+    mode: Literal["mirror", "shared"] = "mirror"
 
 
 Tell = Callable[[ReplicateStatus], None]
@@ -151,15 +157,18 @@ class _Run:
         self._tell, self._stop = tell, stop
         self._run_dir = Path(config.run_dir)
         self._mirror: Mirroring | None = None
+        self._watching: Watching | None = None
         self._clone: CloneWatch | None = None
         self._phase: Phase = "starting"
         self._reporting = threading.Lock()
         self.pulse = Pulse(self._still_there, _STATUS_EVERY)
         self._started_at, self._started = time.time(), time.monotonic()
+        self._asked_rate = rate
         self._due = Due()
         self._switched = False
         self._rate = _Rate()
         self._first_pass_done = (0, 0.0)
+        self._asked = False
 
     def go(self, *, until_caught_up: bool) -> Replicated:
         """The command's order of things."""
@@ -171,7 +180,10 @@ class _Run:
         caught_up = False
         if self._workers:
             refuse_sharing(self._config, self._since)
-        if self._config.replication.mode == "mirror":
+        if self._config.replication.mode == "shared":
+            refuse_copying(self._run_dir, self._asked_rate)
+            self._watching = Watching(self._config, self._plan, self._blue, self._green)
+        else:
             obey(self._run_dir, self._valve)
             self._mirror = Mirroring(
                 self._config,
@@ -204,7 +216,8 @@ class _Run:
 
     def _remember(self, seconds: float) -> None:
         """For later plans; a run that only went on from where an earlier one was says nothing about the whole."""
-        if self._first_pass_done[0] >= self._plan.volume.total_records / 2:
+        whole = self._first_pass_done[0] >= self._plan.volume.total_records / 2
+        if whole or (self._watching is not None and self._asked):
             remember(self._config, self._plan, "replicate", seconds, "caught up")
 
     def _may_write(self) -> bool:
@@ -234,6 +247,9 @@ class _Run:
         if self._mirror is not None:
             self._mirror.keep_touched()
             self._mirror.before_clone()
+        if self._watching is not None:
+            self._watching.before_clone()
+            withhold_log_right(self._config, self._plan)
         blue_id = self._plan.source.installation_id
         green_id = self._config.target.installation_id or blue_id
         request = CloneRequest(
@@ -244,6 +260,7 @@ class _Run:
             mode="TAIL",
             clone_workers=self._config.replication.clone_workers,
         )
+        self._asked = state.load_clone(self._run_dir) is None
         self._clone = CloneWatch(self._green, self._run_dir, request)
         self._clone.ensure()
         self.report("cloning")
@@ -258,14 +275,18 @@ class _Run:
         ensure_barrier(self._blue, domains)
         deadline = time.monotonic() + self._config.replication.caught_up_timeout
         nonce, again, pause = "", 0.0, _NONCE_AGAIN
+        ends: Mapping[str, list[int]] = {}
         while True:
             now = time.monotonic()
             if now >= again:
+                ends = self._watching.ends_now() if self._watching else {}
                 nonce = new_nonce()
                 write_barrier(self._blue, domains, nonce)
                 again, pause = now + pause, pause * 2
             missing = self._missing(domains, nonce)
             if missing == 0:
+                if self._watching is not None:
+                    self._watching.caught_up(ends)
                 return True
             if now > deadline:
                 raise UnknownError(
@@ -286,7 +307,8 @@ class _Run:
 
     def _tick(self) -> bool:
         """One short wait with everything that must be looked at meanwhile; False when it is time to end."""
-        obey(self._run_dir, self._valve)
+        if self._mirror is not None:
+            obey(self._run_dir, self._valve)
         if self._workers and self._due("announce", _ANNOUNCE_EVERY):
             announce(self._run_dir, self._valve.reason("throttled"))
         self.pulse.check()
@@ -298,6 +320,10 @@ class _Run:
             refuse_short_life(self._watched(), self._config.budgets.max_lag)
             if self._due("topics", _TOPICS_EVERY):
                 self._mirror.follow_new_topics()
+        if self._watching is not None:
+            refuse_short_life(self._watched(), self._config.budgets.max_lag)
+            if self._due("topics", _TOPICS_EVERY):
+                self._watching.follow_new_topics()
         if self._clone is not None and self._due("green", _GREEN_EVERY) and self._green_leads():
             self._switched = True
             return False
@@ -331,6 +357,8 @@ class _Run:
         raise self._clone.failed(cause) if self._clone else CloneError(cause)
 
     def _end_mirror(self) -> None:
+        if self._watching is not None:
+            self._watching.stop()
         if self._mirror is not None:
             self._mirror.stop()
 
@@ -338,7 +366,8 @@ class _Run:
         return self._mirror.folded if self._mirror is not None else Folded()
 
     def _watched(self) -> Watched:
-        return self._mirror.watched if self._mirror is not None else Watched(progress=Progress())
+        looking = self._mirror or self._watching
+        return looking.watched if looking is not None else Watched(progress=Progress())
 
     def _progress(self) -> Progress:
         return self._watched().progress
@@ -385,6 +414,8 @@ class _Run:
             rate_limit=self._valve.rate,
             workers=self._mirror.workers if self._mirror else [],
             clone_task=self._clone.task if self._clone else "",
+            mode=self._config.replication.mode,
+            unseen=self._watching.unseen if self._watching else "",
             error=error,
         )
         state.write_status(self._run_dir, status)
@@ -404,6 +435,7 @@ class _Run:
             folded_kept=folded.kept,
             caught_up=caught_up,
             switched=self._switched,
+            mode=self._config.replication.mode,
         )
 
 
@@ -435,6 +467,23 @@ def refuse_sharing(config: Config, since: Promotion | None) -> None:
             evidence=why,
             consequence="nothing was written",
             next_command="bmswitch replicate, without --workers",
+        )
+
+
+def refuse_copying(run_dir: Path, rate: float | None) -> None:
+    """Raises RefusedError for what only a copy has, in shared mode: a rate, a pause."""
+    paused = run_dir / PAUSE_FILE
+    why = ""
+    if rate is not None:
+        why = "--rate limits a copy"
+    elif paused.exists():
+        why = f"{paused} asks for a pause of the copy"
+    if why:
+        raise RefusedError(
+            "nothing is copied with replication.mode: shared",
+            evidence=f"{why}; the clone reads the source's log by itself, and nobody can hold it back",
+            consequence="the clone was not asked for",
+            next_command=f"remove {paused}, or stop the clone's core" if paused.exists() else "leave it out",
         )
 
 

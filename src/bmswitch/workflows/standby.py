@@ -1,7 +1,7 @@
 """Makes the side that served a fresh clone of the one that serves now, and keeps it so that `return` can go back to it.
 
-Order: plan of the way back, its machines emptied and built anew, the new leader's log copied from the promotion on, native
-clone, proof; then it follows until it is stopped or has been switched to. Blue's own data is not used again: a clone over old
+Order: plan of the way back, its machines emptied and built anew, the new leader's log copied from the promotion on (nothing is
+where both use one Kafka: what the new leader wrote is behind it), native clone, proof; then it follows until it is stopped or has been switched to. Blue's own data is not used again: a clone over old
 data fails (clone-and-api.md 1.8), and blue's log holds all of it.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bmswitch.model.config import Argv, Config
+from bmswitch.model.differences import Difference
 from bmswitch.model.errors import BmswitchError, RefusedError
 from bmswitch.model.plan import Plan
 from bmswitch.model.status import ReplicateStatus
@@ -21,8 +22,9 @@ from bmswitch.workflows.cutover_site import COMMAND_LOG
 from bmswitch.workflows.facts.nodes import node_facts
 from bmswitch.workflows.legs import Leg, current_leg, leg_of, promotion_before, require_way_back
 from bmswitch.workflows.plan import load_plan, make_plan, refuse_stops, save_plan
-from bmswitch.workflows.proof_files import refusal
+from bmswitch.workflows.proof_files import Outcome, refusal
 from bmswitch.workflows.provision import run_provision
+from bmswitch.workflows.repair import repair
 from bmswitch.workflows.replicate import Replicated, run_replicate
 from bmswitch.workflows.rights import SideRights
 
@@ -42,13 +44,6 @@ def open_standby(config: Config) -> Leg:
             f"{config.serving} serves and was never switched away from: there is nothing to rebuild",
             consequence="nothing was done",
             next_command=f"bmswitch replicate keeps {config.standby} up to date",
-        )
-    if config.replication.mode == "shared":
-        raise RefusedError(
-            "both sides write one Kafka: there is no log of its own for a standby",
-            evidence="replication.mode is shared",
-            consequence="nothing was done",
-            next_command="go back with a new plan and a mirror: replication.mode: mirror",
         )
     require_way_back(leg)
     promotion_before(config, leg)
@@ -164,6 +159,7 @@ class _Proving:
             outcome = verify.verify(
                 self._config, self._plan, options=verify.Options(), shown=lambda _text: None
             )
+            outcome = self._mended(outcome)
         except BmswitchError as error:
             self._note(f"the proof could not be made: {error.cause} {error.evidence}; bmswitch verify")
             self._proven("unknown")
@@ -175,3 +171,15 @@ class _Proving:
             else f"{refused.cause}; {refused.next_command}"
         )
         self._proven(outcome.proof.verdict)
+
+    def _mended(self, outcome: Outcome) -> Outcome:
+        """Where nothing is copied nothing was cured: what REST can mend on the standby is mended before it is judged."""
+        if self._config.replication.mode != "shared" or outcome.proof.verdict != "different":
+            return outcome
+
+        def confirm(todo: list[Difference]) -> None:
+            self._note(
+                f"{len(todo)} items are mended on {self._config.standby}: nothing was cured on their way"
+            )
+
+        return repair(self._config, self._plan, outcome, confirm, lambda _text: None).outcome

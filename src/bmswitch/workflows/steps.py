@@ -32,7 +32,9 @@ def steps(config: Config) -> list[Step]:
         ),
         Step(
             command="replicate",
-            does=f"copies {source}'s log to {target}'s Kafka, cured{folded}, and keeps it there; starts {target}'s native clone",
+            does=f"copies {source}'s log to {target}'s Kafka, cured{folded}, and keeps it there; starts {target}'s native clone"
+            if config.replication.mode == "mirror"
+            else f"starts {target}'s native clone on {source}'s own Kafka and watches it; copies and cures nothing",
             clients="notice nothing",
             undone_by="stopping it",
         ),

@@ -8,6 +8,7 @@ from bmswitch.model.guards.caught_up import caught_up
 from bmswitch.model.guards.certificates_alike import certificates_alike
 from bmswitch.model.guards.certificates_good import certificates_good
 from bmswitch.model.guards.clocks_agree import clocks_agree
+from bmswitch.model.guards.clone_can_not_write import clone_can_not_write
 from bmswitch.model.guards.clone_readers_stable import clone_readers_stable
 from bmswitch.model.guards.cluster_ports_closed import cluster_ports_closed
 from bmswitch.model.guards.compaction_waits import compaction_waits
@@ -26,12 +27,12 @@ from bmswitch.model.guards.keys_can_write import keys_can_write
 from bmswitch.model.guards.lag import lag
 from bmswitch.model.guards.log_closed import log_closed
 from bmswitch.model.guards.log_copies import log_copies
+from bmswitch.model.guards.log_for_both import log_for_both
 from bmswitch.model.guards.log_outlives_copy import log_outlives_copy
 from bmswitch.model.guards.log_settings import log_settings
 from bmswitch.model.guards.logs_readable import logs_readable
 from bmswitch.model.guards.mail_ports_closed import mail_ports_closed
 from bmswitch.model.guards.mail_queue_empty import mail_queue_empty
-from bmswitch.model.guards.mode_supported import mode_supported
 from bmswitch.model.guards.no_job_due import no_job_due
 from bmswitch.model.guards.no_lost_records import no_lost_records
 from bmswitch.model.guards.offsets_kept import offsets_kept
@@ -85,7 +86,8 @@ GUARDS: tuple[Guard, ...] = (
     offsets_kept,
     servers_mapped,
     edge_apart,
-    mode_supported,
+    log_for_both,
+    clone_can_not_write,
     bucket_readable,
     bucket_of_the_source,
     bodies_in_bucket,

@@ -16,7 +16,7 @@ def compaction_waits(facts: Facts) -> Finding:
     needed = max(HOUR_MS, int(status.first_pass_seconds * 1000) if status else 0)
     early = [
         f"{side.colour} {topic}: {int(told[KEY]) / 60000:g} min"
-        for side in facts.sides
+        for side in facts.logs
         for topic, told in side.settings.items()
         if topic in side.topics and not topic.endswith("-crp-dir-entries")
         and told.get(KEY, "").isdigit() and int(told[KEY]) < needed
@@ -29,7 +29,7 @@ def compaction_waits(facts: Facts) -> Finding:
             "states in between vanish while a first pass reads, and a record may come before the one that it needs",
             f"raise {KEY} and min.compaction.lag.ms above the time of a first pass until the switch is over",
         )
-    if not any(side.settings for side in facts.sides):
+    if not any(side.settings for side in facts.logs):
         return warn("the compaction of the log's topics is not known",
                     command=f"kafka-configs --describe: {KEY} must be {HOUR_MS} or more")  # fmt: skip
     return passed("the log is not compacted while it is read")

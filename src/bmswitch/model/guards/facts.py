@@ -186,6 +186,21 @@ class KeyFacts(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class LogRightsFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may write to a log that both sides use: principals as configured, empty where they are not.
+
+    `target_way`: it is configured how the target's right is withheld. `target_denied`: an ACL denies it now, `target_allowed`: another one
+    allows it; None where ACLs are not asked for it. Nothing is set with a mirror.
+    """
+
+    source: str = ""
+    target: str = ""
+    target_way: bool = False
+    target_denied: bool | None = None
+    target_allowed: bool | None = None
+    error: str = ""
+
+
 class SwitchFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known only once the copy runs: asked at the gate. `*_error` says why a part could not be read.
 
@@ -224,7 +239,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     not be withdrawn from the source; `rate` is the configured limit of the copy in records a second, 0 for none; `same_bucket_keys`: the
     configured bucket_key of both sides is one, None when one of them is not configured; `unproven_policy`: a bucket policy without a key
     to see that it is applied. `switch` is None
-    before the copy runs; `back` marks the way back of an upgrade.
+    before the copy runs; `sequence_gaps` are servers for which the newest id sequence has no number (shared mode only); `back` marks the way back of an upgrade.
     """
 
     now: float
@@ -238,6 +253,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     entries_by_domain: dict[str, dict[str, int]] = {}
     heartbeat_age: float | None = None
     heartbeat_error: str = ""
+    sequence_gaps: list[str] = []
+    sequence_error: str = ""
+    log_rights: LogRightsFacts = LogRightsFacts()
     clocks: list[ClockFacts] = []
     new_topic_bytes: int = 0
     new_topic_copies: int = 0
@@ -266,6 +284,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     def sides(self) -> tuple[SideFacts, SideFacts]:
         """Source and target."""
         return self.source, self.target
+
+    @property
+    def logs(self) -> tuple[SideFacts, ...]:
+        """The sides that have a log of their own: the source alone where both use one Kafka."""
+        return (self.source,) if self.mode == "shared" else self.sides
 
     @property
     def at_gate(self) -> SwitchFacts:

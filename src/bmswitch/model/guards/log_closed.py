@@ -9,7 +9,7 @@ from bmswitch.model.plan import Finding
 @guard(53, asked=PLAN)
 def log_closed(facts: Facts) -> Finding:
     """Both Kafka clusters are reached over TLS and with a name and password or a certificate."""
-    bare = [f"{side.colour}: {side.protocol or 'PLAINTEXT'}" for side in facts.sides
+    bare = [f"{side.colour}: {side.protocol or 'PLAINTEXT'}" for side in facts.logs
             if side.protocol.upper() not in {"SASL_SSL", "SSL"}]  # fmt: skip
     if bare:
         return warn(
@@ -18,4 +18,4 @@ def log_closed(facts: Facts) -> Finding:
             "who reaches the broker's port can read and write all mail of the installation",
             "use SASL_SSL and access rights on Kafka; renew tokens and keys after the old side is gone",
         )
-    return passed("both logs are read over TLS", ", ".join(side.protocol for side in facts.sides))
+    return passed("both logs are read over TLS", ", ".join(side.protocol for side in facts.logs))

@@ -10,7 +10,7 @@ from bmswitch.model.plan import Finding
 def log_copies(facts: Facts) -> Finding:
     """Each record of both logs is on more than one broker."""
     single: list[str] = []
-    for side in facts.sides:
+    for side in facts.logs:
         alone = [topic for topic, copies in side.copies.items() if copies == 1]
         if alone:
             single.append(f"{side.colour}: {len(alone)} of {len(side.copies)} topics have one copy")

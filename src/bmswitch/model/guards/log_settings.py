@@ -12,7 +12,7 @@ def log_settings(facts: Facts) -> Finding:
     """Both logs are compacted and never deleted, and the target's takes every record of the source's."""
     deleting = [
         f"{side.colour} {topic}: {told['cleanup.policy']}"
-        for side in facts.sides
+        for side in facts.logs
         for topic, told in side.settings.items()
         if told.get("cleanup.policy", "compact") != "compact"
     ]
@@ -30,14 +30,14 @@ def log_settings(facts: Facts) -> Finding:
             "; ".join(small),
             f"raise max.message.bytes of that topic on {target}'s Kafka",
         )
-    hidden = [side for side in facts.sides if side.settings_error and side.tells_settings]
+    hidden = [side for side in facts.logs if side.settings_error and side.tells_settings]
     if hidden:
         return unknown(
             f"{' and '.join(side.colour for side in hidden)}'s Kafka does not tell the settings of its topics",
             "; ".join(side.settings_error for side in hidden),
             "give bmswitch the right DescribeConfigs; for brokers that never tell, kafka.tells_settings: false, and look yourself",
         )
-    dark = [side.settings_error for side in facts.sides if side.settings_error]
+    dark = [side.settings_error for side in facts.logs if side.settings_error]
     if dark:
         return warn(
             "the settings of the log's topics are not known",

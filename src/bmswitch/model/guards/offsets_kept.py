@@ -14,7 +14,7 @@ def offsets_kept(facts: Facts) -> Finding:
     """Both brokers keep the places of idle readers for a week at least."""
     short = [
         f"{side.colour}: {int(side.broker[KEY]) / 1440:g} days"
-        for side in facts.sides
+        for side in facts.logs
         if side.broker.get(KEY, "").isdigit() and int(side.broker[KEY]) < WEEK
     ]
     if short:
@@ -24,7 +24,7 @@ def offsets_kept(facts: Facts) -> Finding:
             "a clone that was paused for longer reads everything again, deletions of documents included",
             f"set {KEY} to {WEEK} or more",
         )
-    told = [side.colour for side in facts.sides if KEY in side.broker]
+    told = [side.colour for side in facts.logs if KEY in side.broker]
     if not told:
         return warn(
             f"no broker tells its {KEY}", command=f"kafka-configs --describe: {KEY} must be {WEEK} or more"

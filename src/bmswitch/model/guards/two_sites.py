@@ -25,4 +25,12 @@ def two_sites(facts: Facts) -> Finding:
             f"cluster id {source.kafka_cluster_id}",
             f"give {target.colour} its own Kafka, or say replication.mode: shared",
         )
-    return passed("blue and green are two sites")
+    ids = (source.kafka_cluster_id, target.kafka_cluster_id)
+    if facts.mode == "shared" and all(ids) and ids[0] != ids[1]:
+        return stop(
+            f"{target.colour}.kafka is another Kafka cluster than {source.colour}'s, and replication.mode is shared",
+            f"cluster ids {ids[0]} and {ids[1]}",
+            f"leave {target.colour}.kafka out, or say replication.mode: mirror",
+            f"{target.colour}'s clone would find no log",
+        )
+    return passed("blue and green are two sites" + (" on one Kafka" if facts.mode == "shared" else ""))

@@ -19,7 +19,7 @@ class DeletionsMended:
     kinds = frozenset({TopicKind.DOMAIN, TopicKind.PRESYNC, TopicKind.ORPHANS})
     types: frozenset[str] = frozenset()
     when = "always"
-    without = "such a deletion is parked, and the item stays on green"
+    without = "such a deletion is parked, and the item stays on green; without a copy it ends green's clone"
 
     def __call__(self, record: LogRecord) -> list[LogRecord]:
         """The record as it is: it is read already."""

@@ -33,20 +33,25 @@ class IdSequences:
         """The record with a number for each server. Raises RecordError."""
         if record.value is None:
             return [record]
-        try:
-            envelope = _fields.decode(record.value)
-            known = _sequences.decode(envelope["value"])
-            payload = _fields.decode(envelope["value"])
-        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
-            raise RecordError(
-                "a record of the id sequences is not understood", evidence=str(error)
-            ) from error
-        shards = known.mailbox_data_source_seq or {}
-        missing = [uid for uid in self._servers if uid not in shards]
+        missing = self.missing(record.value)
         if not missing:
             return [record]
+        envelope = _fields.decode(record.value)
+        known, payload = _sequences.decode(envelope["value"]), _fields.decode(envelope["value"])
+        shards = known.mailbox_data_source_seq or {}
         highest = max(known.default_data_source_seq, *shards.values(), 0)
         filled = shards | dict.fromkeys(missing, highest)
         payload["mailboxDataSourceSeq"] = msgspec.Raw(msgspec.json.encode(filled))
         envelope["value"] = msgspec.Raw(msgspec.json.encode(payload))
         return [msgspec.structs.replace(record, value=msgspec.json.encode(envelope))]
+
+    def missing(self, value: bytes) -> list[str]:
+        """Servers for which such a record has no number. Raises RecordError."""
+        try:
+            known = _sequences.decode(_fields.decode(value)["value"])
+        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
+            raise RecordError(
+                "a record of the id sequences is not understood", evidence=str(error)
+            ) from error
+        shards = known.mailbox_data_source_seq or {}
+        return [uid for uid in self._servers if uid not in shards]

@@ -12,6 +12,7 @@ are: same partition, key, timestamp and headers.
 made from the cures and from the table in `src/bmswitch/model/bugs`; a test holds it up to date.
 """
 AFTER = """One is turned off by its name; the plan then warns with what happens without it. What was copied before stays as it is.
+With `replication.mode: shared` nothing is copied and none is applied: the plan then says for each what happens (docs/replicate.md, On one Kafka).
 
 ```yaml
 replication:

@@ -17,8 +17,9 @@ from bmswitch.workflows.facts.attempt import attempt
 from bmswitch.workflows.facts.bucket import bucket_facts
 from bmswitch.workflows.facts.certificates import certificate_facts
 from bmswitch.workflows.facts.clocks import clock_facts
-from bmswitch.workflows.facts.heartbeat import heartbeat_age
+from bmswitch.workflows.facts.heartbeat import heartbeat_age, sequence_gaps
 from bmswitch.workflows.facts.keys import same_keys
+from bmswitch.workflows.facts.log_rights import log_rights
 from bmswitch.workflows.facts.machines import machine_facts
 from bmswitch.workflows.facts.network import link_facts, open_ports, public_facts
 from bmswitch.workflows.facts.nodes import look, node_facts
@@ -72,7 +73,9 @@ def _common(config: Config, pool: ThreadPoolExecutor, plan: Plan | None, *, coun
     public_read = pool.submit(public_facts, config, source)
     age, age_error = attempt(lambda: heartbeat_age(config, source), None)
     core, rights = config.source.core, config.source.rights
-    made_by_us = not config.target.kafka.create_topics
+    shared = config.replication.mode == "shared"
+    gaps, gaps_error = attempt(lambda: sequence_gaps(config, source), list[str]()) if shared else ([], "")
+    made_by_us = not config.target.kafka.create_topics and not shared
     parts = (("the bucket", rights.bucket), ("its Kafka", rights.kafka))
     target, bucket = target_read.result(), bucket_read.result()
     return Facts(
@@ -86,6 +89,9 @@ def _common(config: Config, pool: ThreadPoolExecutor, plan: Plan | None, *, coun
         nodes=[],
         heartbeat_age=age,
         heartbeat_error=age_error,
+        sequence_gaps=gaps,
+        sequence_error=gaps_error,
+        log_rights=log_rights(config, source),
         clocks=clock_facts(config, pool, source, target, bucket),
         new_topic_bytes=NEW_TOPIC_BYTES if made_by_us else 0,
         new_topic_copies=config.target.kafka.replication_factor if made_by_us else 0,
