@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -183,17 +183,20 @@ async def _post(bulk: Bulk, path: str, body: object) -> Json:
 
 
 class Memory(Bulk):
-    """Answers from memory: what is left is our part. `bytes` counts what the answers would be on the wire."""
+    """Decodes answers that were made before: what is left is our part."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, answers: Mapping[str, bytes]) -> None:
+        """`answers` are by uid, one item each."""
         self.name = name
         self.calls = 0
+        self._answers = answers
 
-    async def post(self, path: str, body: object) -> Json:  # noqa: ARG002 -- as the real one
-        """The notes asked for."""
+    async def post(self, path: str, body: object) -> Json:
+        """The note asked for."""
         self.calls += 1
         assert isinstance(body, list)
-        return [item(uid, 5, {"body": "x" * 300, "subject": uid}) for uid in body]  # type: ignore[misc]
+        (uid,) = body
+        return self._decoded(path, self._answers[uid])
 
 
 def at_the_switch() -> dict[str, Any]:
@@ -222,7 +225,8 @@ def _switch(path: Path, total: int, touched: int) -> tuple[float, float, int]:
     known = touched_since(path, "p", {TOPIC: [0] * 64})
     assert known is not None
     loaded = time.process_time() - used
-    source, target = Memory("blue"), Memory("green")
+    answers = {uid: _answer(uid) for items in known[0].places.values() for uid in items or ()}
+    source, target = Memory("blue", answers), Memory("green", answers)
     used = time.process_time()
     left = asyncio.run(_compare(source, target, known[0]))
     compared = time.process_time() - used
@@ -233,6 +237,10 @@ def _switch(path: Path, total: int, touched: int) -> tuple[float, float, int]:
 
 async def _compare(source: Bulk, target: Bulk, touched: Touched) -> int:
     return len((await compare(Sides(source, target), touched)).suspects)
+
+
+def _answer(uid: str) -> bytes:
+    return json.dumps([item(uid, 5, {"body": "x" * 300, "subject": uid})]).encode()
 
 
 def _record(n: int, offset: int = 0) -> LogRecord:

@@ -1,6 +1,6 @@
 """Reads one place of one installation as prints: uid, signals and digest of each item, values only when asked for."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import cast
@@ -20,6 +20,7 @@ _ESCAPES = {code: escaped for code in range(128) if (escaped := quote(chr(code),
 """`quote` of ASCII as a table: a tenth of its time, and nearly every uid is ASCII."""
 
 JsonObject = dict[str, Json]
+_ALIKE = Print((), 0)
 
 
 @dataclass
@@ -33,17 +34,21 @@ class Reading:
     def add(
         self, uid: str, signals: tuple[tuple[str, int | str | None], ...], value: Json, *, keep: bool
     ) -> None:
-        """Adds one item. A second item of the same uid is itself a difference: it gets a name of its own."""
-        name = uid
-        while name in self.prints:
-            name += " (again)"
+        """Adds one item."""
+        name = self._name(uid)
         self.prints[name] = Print(signals, value_digest(value))
         if keep:
             self.values[name] = value
 
-    def copy(self) -> "Reading":
-        """The same reading, to be changed by itself."""
-        return Reading(dict(self.prints), dict(self.values), set(self.guids))
+    def add_alike(self, uid: str) -> None:
+        """Adds one item of which both sides answer the same: nothing of it has to be hashed."""
+        self.prints[self._name(uid)] = _ALIKE
+
+    def _name(self, uid: str) -> str:
+        """A second item of the same uid is itself a difference: it gets a name of its own."""
+        while uid in self.prints:
+            uid += " (again)"
+        return uid
 
 
 @dataclass(frozen=True)
@@ -101,17 +106,30 @@ def read_of(items: Iterable[JsonObject], kind: Kind, wanted: Wanted, *, newer: b
     """Fetched items as prints, those of bmswitch's own probes apart. `newer` leaves out fields that one version does not have."""
     found = Reading()
     ignored = kind.ignored | kind.newer if newer else kind.ignored
+    for uid, item in _chosen(items, wanted, found.guids):
+        value = normalise(item.get("value"), ignored, ordered=kind.ordered)
+        found.add(uid, _signals(item, kind), value, keep=wanted.keep)
+    return found
+
+
+def alike(items: Iterable[JsonObject], wanted: Wanted) -> tuple[Reading, Reading]:
+    """Fetched items that both sides answer alike, for each of them: only their names and bodies matter."""
+    found = Reading()
+    for uid, _ in _chosen(items, wanted, found.guids):
+        found.add_alike(uid)
+    return found, Reading(dict(found.prints), guids=set(found.guids))
+
+
+def _chosen(items: Iterable[JsonObject], wanted: Wanted, guids: set[str]) -> Iterator[tuple[str, JsonObject]]:
+    """The items that are to be compared, with their uids; adds the bodies that they name."""
     for item in items:
         uid = text(item, "uid")
         if is_probe(uid) or not wanted.has(uid):
             continue
-        raw = item.get("value")
-        guid = text(raw, "messageBody") if isinstance(raw, dict) else ""
-        if guid:
-            found.guids.add(guid)
-        value = normalise(raw, ignored, ordered=kind.ordered)
-        found.add(uid, _signals(item, kind), value, keep=wanted.keep)
-    return found
+        value = item.get("value")
+        if isinstance(value, dict) and (guid := text(value, "messageBody")):
+            guids.add(guid)
+        yield uid, item
 
 
 async def fetch_items(bulk: Bulk, kind: Kind, place: Place, wanted: Wanted) -> list[JsonObject]:

@@ -20,6 +20,7 @@ from bmswitch.parity.read import (
     JsonObject,
     Reading,
     Wanted,
+    alike,
     count_items,
     fetch_items,
     fill,
@@ -76,14 +77,15 @@ class Sides:
     skipped: set[str] = field(default_factory=set)
 
     async def pair(self, place: Place, wanted: Wanted = ALL, *, at_once: bool = True) -> Pair:
-        """The place on both sides, read `at_once` or one after the other. Items that both answer alike are hashed once."""
+        """The place on both sides, read `at_once` or one after the other. What both answer alike is not hashed."""
         kind = _kind_of(place, wanted)
         if kind is not None:
             mine, theirs = await self._both(
                 lambda bulk: self._fetch(bulk, place, kind, wanted), at_once=at_once
             )
-            source = read_of(mine, kind, wanted, newer=self.newer)
-            target = source.copy() if mine == theirs else read_of(theirs, kind, wanted, newer=self.newer)
+            if mine == theirs:
+                return Pair(place, *alike(mine, wanted))
+            source, target = (read_of(items, kind, wanted, newer=self.newer) for items in (mine, theirs))
             return Pair(place, source, target)
         pair = Pair(place, *await self._both(lambda bulk: self.read(bulk, place, wanted), at_once=at_once))
         if place.type == SIDE:
