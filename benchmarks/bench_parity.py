@@ -39,6 +39,8 @@ CONNECTIONS = (1, 8, 32, 64)
 TOUCHED = (1, 100, 10_000)
 TOTALS = (10_000, 100_000, 1_000_000)
 CHILD = "--child"
+RUNS = 5
+"""Of which the quickest counts where processor time is compared: what other guests of the machine slow down is not ours."""
 
 
 def main() -> int:
@@ -94,11 +96,21 @@ def full() -> dict[str, Any]:
     for users in (200, 2000):
         with served(users, 50) as url:
             port = url.rsplit(":", 1)[1]
-            proof = _child(port, "1")
-            bare = _child(port, "0")
+            proof, bare = _quickest(port)
         found["full"][str(users * 3)] = {"proof": proof, "bare": bare}
         found["peak_mib_by_containers"][str(users * 3)] = proof["peak_mib"]
     return found
+
+
+def _quickest(port: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The proof and the bare reads in turn; of each the run that took the least."""
+    runs = [(_child(port, "1"), _child(port, "0")) for _ in range(RUNS)]
+    proofs, bares = zip(*runs, strict=True)
+    return min(proofs, key=_cpu), min(bares, key=_cpu)
+
+
+def _cpu(run: dict[str, Any]) -> float:
+    return float(run["cpu_seconds"])
 
 
 def _child(*given: str) -> dict[str, Any]:
@@ -223,16 +235,18 @@ def _switch(path: Path, total: int, touched: int) -> tuple[float, float, int]:
     ledger.close()
     used = time.process_time()
     known = touched_since(path, "p", {TOPIC: [0] * 64})
-    assert known is not None
     loaded = time.process_time() - used
+    assert known is not None
     answers = {uid: _answer(uid) for items in known[0].places.values() for uid in items or ()}
-    source, target = Memory("blue", answers), Memory("green", answers)
-    used = time.process_time()
-    left = asyncio.run(_compare(source, target, known[0]))
-    compared = time.process_time() - used
-    assert left == 0
-    assert source.calls == touched
-    return round(1000 * loaded, 1), round(1000 * compared, 1), source.calls + target.calls
+    compared = []
+    for _ in range(RUNS):
+        source, target = Memory("blue", answers), Memory("green", answers)
+        used = time.process_time()
+        left = asyncio.run(_compare(source, target, known[0]))
+        compared.append(time.process_time() - used)
+        assert left == 0
+        assert source.calls == touched
+    return round(1000 * loaded, 1), round(1000 * min(compared), 1), source.calls + target.calls
 
 
 async def _compare(source: Bulk, target: Bulk, touched: Touched) -> int:

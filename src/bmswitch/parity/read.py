@@ -1,10 +1,11 @@
 """Reads one place of one installation as prints: uid, signals and digest of each item, values only when asked for."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import cast
 from urllib.parse import quote
+
+import msgspec
 
 from bmswitch.bluemind.bulk import Bulk
 from bmswitch.model.barrier import is_probe
@@ -23,13 +24,12 @@ JsonObject = dict[str, Json]
 _ALIKE = Print((), 0)
 
 
-@dataclass
-class Reading:
+class Reading(msgspec.Struct):
     """Items of a place by uid. `values` holds normalised values of the items asked for; `guids` the bodies named."""
 
-    prints: dict[str, Print] = field(default_factory=dict)
-    values: dict[str, Json] = field(default_factory=dict)
-    guids: set[str] = field(default_factory=set)
+    prints: dict[str, Print] = {}
+    values: dict[str, Json] = {}
+    guids: set[str] = set()
 
     def add(
         self, uid: str, signals: tuple[tuple[str, int | str | None], ...], value: Json, *, keep: bool
@@ -51,8 +51,7 @@ class Reading:
         return uid
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """Which items are read: all (None), or these uids with the ids they may have; `keep` retains their values."""
 
     items: Mapping[str, Collection[int]] | None = None

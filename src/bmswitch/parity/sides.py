@@ -37,8 +37,7 @@ Answer = TypeVar("Answer")
 ENTRIES, ENTRY, SIDE, CONTAINERS, META = "dir", "entry", "side", "containers", "containers_meta"
 
 
-@dataclass
-class Pair:
+class Pair(msgspec.Struct):
     """One place as read on both sides."""
 
     place: Place
