@@ -99,6 +99,9 @@ def _plan(line: Line) -> None:
     (domain,) = there["source"]["domains"]
     assert domain["users"] >= 12
     assert there["source"]["machines"][0]["disks"]
+    connected = there["nodes"][0]["connected"]
+    assert connected["imap"] >= KEPT["idle"]
+    assert connected.keys() == {"http", "imap", "smtp"}
     assert there["bucket"]["bytes"] > 0
     assert there["items"]["high"] > 12 * 5
     assert plan["probe"]["log"]["records"] > 0

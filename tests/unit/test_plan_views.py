@@ -132,6 +132,7 @@ def test_inventory_estimates_and_runs_are_shown_in_both_views() -> None:
     there = msgspec.structs.replace(
         THERE,
         source=msgspec.structs.replace(THERE.source, machines=[machine], domains=[domain]),
+        nodes=[msgspec.structs.replace(THERE.nodes[0], connected={"http": 900, "imap": 20_001})],
         names=[PublicName(name="mail.a.test", addresses=["192.0.2.1"], ttl=300)],
     )
     strategy = choose(CASE, RULES)
@@ -145,7 +146,7 @@ def test_inventory_estimates_and_runs_are_shown_in_both_views() -> None:
         assert "512.0 GiB free of 1.0 TiB" in text
         assert "192.0.2.1, kept 5 min by resolvers" in text
         assert "17 min, outside of it" in text
-        assert "20000 mail and 7 web open now" in text
+        assert "20000 mail and 7 web open now; clients connected now: 900 http, 20001 imap" in text
         assert "it is compacted" in text
         assert "blue/green" in text
 

@@ -186,6 +186,8 @@ def _node(node: NodeInventory) -> str:
         opened = node.error or "sessions not told"
     else:
         sockets = f", {node.websockets} websockets" if node.websockets >= 0 else ""
-        opened = f"{node.mail} mail and {node.web} web open now{sockets}"
+        clients = ", ".join(f"{count} {protocol}" for protocol, count in node.connected.items())
+        connected = f"; clients connected now: {clients}" if clients else ""
+        opened = f"{node.mail} mail and {node.web} web open now{sockets}{connected}"
     fronts = f"; clients use {', '.join(node.frontends)}" if node.frontends else "; no frontend is named"
     return f"{node.driver}, on {node.points_at}, {opened}{fronts}"

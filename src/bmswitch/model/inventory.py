@@ -63,7 +63,11 @@ class SideInventory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeInventory(msgspec.Struct, frozen=True, kw_only=True):
-    """One proxy node: where it points, what clients reach on it, and what is open on it now. -1: not told."""
+    """One proxy node: where it points, what clients reach on it, and what is open on it now. -1: not told.
+
+    `mail`, `web` and `websockets` are what runs on the source, `connected` the clients at the frontends by protocol (`http`,
+    `imap`, `smtp`); a protocol that is not told is not in it.
+    """
 
     name: str
     driver: str
@@ -72,6 +76,7 @@ class NodeInventory(msgspec.Struct, frozen=True, kw_only=True):
     mail: int = -1
     web: int = -1
     websockets: int = -1
+    connected: dict[str, int] = {}
     error: str = ""
 
 

@@ -2,7 +2,10 @@
 
 import contextlib
 
+import msgspec
+
 from bmswitch.model.config import AnyNode, EnvoyNode, NginxNode
+from bmswitch.proxy.clients import open_clients
 from bmswitch.proxy.envoy_inspect import inspect_envoy
 from bmswitch.proxy.haproxy_inspect import inspect_haproxy
 from bmswitch.proxy.inspection import Inspection
@@ -19,6 +22,10 @@ def inspect_node(node: AnyNode, *, timeout: float = 2.0) -> Inspection:
     if node.via:
         with contextlib.closing(RemoteProxy(node, timeout=timeout)) as there:
             return there.inspect()
+    return msgspec.structs.replace(_inspect(node, timeout), connected=open_clients(node.frontends))
+
+
+def _inspect(node: AnyNode, timeout: float) -> Inspection:
     if isinstance(node, NginxNode):
         return inspect_nginx(node, timeout=timeout)
     if isinstance(node, EnvoyNode):

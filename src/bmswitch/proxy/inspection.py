@@ -24,7 +24,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     clients that it takes; `files_each` is how many open files one of them needs. `rate`:
     requests a second for which this machine's ports last, None if they do not bound it. `changed`: files that are younger than what
     runs. `backlog`: connections that wait at the listener with the shortest queue; `kept_outside`: held ones wait there. `cap`: seconds after which nothing is
-    held any more, whatever is asked. `skew`: seconds by which the node's clock is ahead. `mail`: each colour's mail
+    held any more, whatever is asked. `connected`: clients that are connected now, by protocol, as far as it is told. `skew`: seconds by which the node's clock is ahead. `mail`: each colour's mail
     backends, to be greeted directly.
     """
 
@@ -40,6 +40,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     backlog: int | None = None
     kept_outside: bool = False
     cap: float | None = None
+    connected: dict[str, int] = {}
     skew: float | None = None
     mail: dict[Colour, list[str]] = {}
 

@@ -25,7 +25,8 @@ Endpoint = tuple[str, int]
 """Address (IPv4 in its short form, IPv4 within IPv6 too) and port."""
 
 _PROC: Final = Path("/proc")
-_BUSY: Final = (1 << 1) | (1 << 2)  # ESTABLISHED, SYN_SENT
+_ESTABLISHED: Final = 1 << 1
+_BUSY: Final = _ESTABLISHED | (1 << 2)  # or SYN_SENT
 _LISTEN: Final = 1 << 10
 _SOCK_DIAG: Final = 4
 _BY_FAMILY: Final = 20
@@ -122,6 +123,17 @@ def shortest_queue(pids: Iterable[int], *, but: frozenset[Endpoint] = frozenset(
     for one in {found.inode: found for found in _ask(_LISTEN) if found.inode in own}.values():
         room[one.local] += one.queue
     return min((queue for end, queue in room.items() if end not in but), default=None)
+
+
+def arrived(ports: set[int]) -> dict[int, int]:
+    """Open connections of this machine by the port at which they arrived, for each of `ports` at which something listens.
+
+    Raises:
+        UnknownError: the kernel does not tell.
+    """
+    listening = {one.local[1] for one in _ask(_LISTEN)} & ports
+    found = Counter(one.local[1] for one in _ask(_ESTABLISHED) if one.local[1] in listening)
+    return {port: found[port] for port in listening}
 
 
 def listener(url: str) -> int | None:

@@ -22,6 +22,7 @@ from bmswitch.model.inventory import (
     SideInventory,
 )
 from bmswitch.model.probe import Probe
+from bmswitch.proxy.inspect import inspect_node
 from bmswitch.proxy.open import open_node
 from bmswitch.workflows.facts.attempt import quietly, told
 from bmswitch.workflows.facts.names import public_names
@@ -189,4 +190,7 @@ def _node(wanted: AnyNode, facts: Facts) -> NodeInventory:
     except BmswitchError as error:
         return msgspec.structs.replace(plain, error=plain.error or told(error))
     sockets = -1 if open_now.websockets is None else open_now.websockets
-    return msgspec.structs.replace(plain, mail=open_now.mail, web=open_now.web, websockets=sockets)
+    connected, _ = quietly(lambda: inspect_node(wanted).connected, dict[str, int]())
+    return msgspec.structs.replace(
+        plain, mail=open_now.mail, web=open_now.web, websockets=sockets, connected=connected
+    )
