@@ -1,9 +1,13 @@
-"""Records per second of the mirror, beside a bare consume loop and MirrorMaker 2, on the same topic in the same run.
+"""The mirror beside what else copies a topic, on the same topic in the same run: records a second, processor time, memory.
 
-Apache Kafka, two single-node clusters on this machine, topics with BlueMind's own settings (64 partitions, zstd). The
-records are mail triples (body, search source, mail record) with the average sizes of a real live log (change-log.md 5.3,
-dump B: 1,227, 1,105 and 585 bytes of value). Figures of MirrorMaker 2 are from the first record it wrote, ours too: the
-start of a JVM is not counted. Writes `results/mirror.json`.
+Beside a loop that only consumes, a bare loop that consumes and produces (the floor of any copy in Python), MirrorMaker 2 with a task for
+each processor, and `kcat | kcat` where it is installed (it keeps no partitions and can not hold a record with a line break: a floor in C,
+no peer). The mirror has every cure of the default configuration on, once without and once with the ledger of touched items that the
+proof at the switch reads.
+
+Apache Kafka, two single-node clusters on this machine, topics with BlueMind's own settings (64 partitions, zstd). The log is one that
+`bmswitch lab make-log` makes, with the sizes of a live one. `records_per_second` is from the first record on the target to the last, `from_cold` from the start
+of the process. Processor time is all that the process used, its start included. Writes `results/mirror.json`.
 
     python -m benchmarks.bench_mirror [--records 1000000] [--more 4000000]
 """
@@ -14,29 +18,29 @@ import functools
 import json
 import os
 import platform
-import random
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from benchmarks.race import Goal, race
+from confluent_kafka import Consumer, TopicPartition
 
 from bmswitch.kafka.topics import Topics
+from bmswitch.lab.makelog.story import Story, installation_of
+from bmswitch.lab.makelog.write import MadeLog, to_kafka
 from bmswitch.lab.supervisor import kafka_apache, ports, programs
 from bmswitch.lab.supervisor.layout import SHARED_ADDRESS, Layout
 from bmswitch.lab.supervisor.process import Process, await_ready, spawn, stop
 from bmswitch.model.config import Kafka
-from bmswitch.model.partition import partition_of
-from bmswitch.model.records import Operation, RecordKey, encode_key
 from bmswitch.model.topics import domain
 
-SMALL = "bluemind-00000000-0000-0000-0000-000000000001"
-LARGE = "bluemind-00000000-0000-0000-0000-000000000004"
+PLAIN, NOTED, LARGE = 1, 2, 4
+"""Seeds of the made logs, each of an installation of its own."""
+
 DOMAIN = "bench.lan"
-SHAPES = (("message_bodies", 1227), ("message_bodies_es_source", 1105), ("mailbox_records", 585))
 OWNERS = 5000
 RESULTS = Path(__file__).parent / "results" / "mirror.json"
 DEADLINE = 900.0
@@ -63,43 +67,57 @@ def main() -> int:
     return 0
 
 
-def measure(folder: Path, blue: str, green: str, records: int, more: int) -> dict[str, float]:
+def measure(folder: Path, blue: str, green: str, records: int, more: int) -> dict[str, Any]:
     """Every figure of one run."""
-    topic = domain(SMALL, DOMAIN)
-    print(f"producing {records:,} records")
-    value_bytes = produce(blue, topic, records)
-    consume = consume_loop(blue, topic, records)
-    print(f"bare consume loop: {consume:,.0f} records/s")
-    ours, rss = mirror(folder / "one", blue, green, SMALL, records)
-    print(f"mirror: {ours:,.0f} records/s, {rss} MiB at its peak")
-    theirs = mirror_maker(folder, blue, green, topic, records)
-    print(f"MirrorMaker 2: {theirs:,.0f} records/s")
-    figures = {
-        "records": records,
-        "value_bytes_per_record": round(value_bytes / records, 1),
-        "consume_records_per_second": round(consume),
-        "mirror_records_per_second": round(ours),
-        "mirrormaker2_records_per_second": round(theirs),
-        "mirror_peak_mib": rss,
+    print(f"making {records:,} records twice")
+    made, noted = produce(blue, PLAIN, records), produce(blue, NOTED, records)
+    topic, other = (domain(installation_of(seed), DOMAIN) for seed in (PLAIN, NOTED))
+    count = made.topics[topic]
+    figures: dict[str, Any] = {
+        "records": count,
+        "bytes_per_record": round(made.bytes / made.records, 1),
+        "consume_records_per_second": round(consume_loop(blue, topic, count)),
     }
+    goal = Goal(green, topic, count)
+    Topics(Kafka(bootstrap=green)).create({f"loop.{topic}": 64, f"kcat.{topic}": 64})
+    runs: dict[str, Callable[[], dict[str, float]]] = {
+        "mirror": lambda: race(mirror(folder, blue, green, PLAIN), goal),
+        "loop": lambda: race(script("copy_loop", blue, green, topic), goal.of(f"loop.{topic}")),
+        "mirrormaker2": lambda: race(mirror_maker(folder, blue, green, topic), goal.of(f"blue.{topic}")),
+        "mirror_with_ledger": lambda: race(
+            mirror(folder, blue, green, NOTED, "ledger"), Goal(green, other, noted.topics[other])
+        ),
+    }
+    if programs.find("kcat") is not None:
+        runs["kcat"] = lambda: race(kcat(blue, green, topic, f"kcat.{topic}"), goal.of(f"kcat.{topic}"))
+    for name, run in runs.items():
+        figures[name] = run()
+        print(name, figures[name], flush=True)
     if more:
-        produce(blue, domain(LARGE, DOMAIN), more)
-        rate, rss_more = mirror(folder / "more", blue, green, LARGE, more)
-        print(f"mirror of {more:,}: {rate:,.0f} records/s, {rss_more} MiB at its peak")
-        figures |= {"more_records": more, "more_records_per_second": round(rate), "more_peak_mib": rss_more}
+        large = produce(blue, LARGE, more).topics[to := domain(installation_of(LARGE), DOMAIN)]
+        figures["more_records"] = large
+        figures["mirror_of_more"] = race(mirror(folder, blue, green, LARGE), Goal(green, to, large))
+        print("mirror of more", figures["mirror_of_more"])
     return figures
 
 
-def ratios(figures: dict[str, float]) -> dict[str, float]:
-    """The mirror beside the others, and its memory at more records beside its memory at fewer."""
-    rate = figures["mirror_records_per_second"]
+def ratios(figures: dict[str, Any]) -> dict[str, float]:
+    """The mirror beside the others: more than 1 is in its favour, but for memory and the ledger's cost."""
+    ours, noted, theirs = figures["mirror"], figures["mirror_with_ledger"], figures["mirrormaker2"]
     found = {
-        "mirror_to_consume": round(rate / figures["consume_records_per_second"], 2),
-        "mirror_to_mirrormaker2": round(rate / figures["mirrormaker2_records_per_second"], 2),
+        "mirror_to_consume": ours["records_per_second"] / figures["consume_records_per_second"],
+        "mirror_to_loop": ours["records_per_second"] / figures["loop"]["records_per_second"],
+        "mirror_to_loop_cpu": figures["loop"]["cpu_seconds_per_million"] / ours["cpu_seconds_per_million"],
+        "mirror_to_mirrormaker2": ours["records_per_second"] / theirs["records_per_second"],
+        "mirror_to_mirrormaker2_from_cold": ours["from_cold"] / theirs["from_cold"],
+        "mirror_to_mirrormaker2_cpu": theirs["cpu_seconds_per_million"] / ours["cpu_seconds_per_million"],
+        "ledger_cost": noted["cpu_seconds_per_million"] / ours["cpu_seconds_per_million"] - 1,
     }
-    if "more_peak_mib" in figures:
-        found["memory_at_more_records"] = round(figures["more_peak_mib"] / figures["mirror_peak_mib"], 2)
-    return found
+    if "kcat" in figures:
+        found["mirror_to_kcat"] = ours["records_per_second"] / figures["kcat"]["records_per_second"]
+    if "mirror_of_more" in figures:
+        found["memory_at_more_records"] = figures["mirror_of_more"]["peak_mib"] / ours["peak_mib"]
+    return {name: round(value, 2) for name, value in found.items()}
 
 
 @contextlib.contextmanager
@@ -125,72 +143,11 @@ def clusters(folder: Path) -> Iterator[tuple[str, str]]:
             stop(process, grace=10.0)
 
 
-def produce(bootstrap: str, topic: str, records: int) -> int:
-    """Fills the topic; bytes of all values."""
-    Topics(Kafka(bootstrap=bootstrap)).create({topic: 64})
-    producer = Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "compression.type": "zstd",
-            "linger.ms": 50,
-            "queue.buffering.max.messages": 100_000,
-            "acks": 1,
-        }
-    )
-    values = {name: [value(name, size, i) for i in range(500)] for name, size in SHAPES}
-    owners = [f"{random.Random(i).getrandbits(128):032x}" for i in range(OWNERS)]  # noqa: S311 - no secret
-    total = 0
-    for i in range(records):
-        name, _ = SHAPES[i % 3]
-        owner = owners[(i // 3 * 7) % OWNERS]
-        key = encode_key(
-            RecordKey(name, owner, f"{owner}_at_{DOMAIN}_{name}", i + 1, "x.Value", Operation.CREATE)
-        )
-        payload = values[name][i % 500]
-        total += len(payload)
-        while True:
-            try:
-                producer.produce(topic, payload, key, partition_of(owner))
-                break
-            except BufferError:
-                producer.poll(0.05)
-    if producer.flush(120):
-        raise TimeoutError("the records were not produced")
-    return total
-
-
-def value(name: str, size: int, seed: int) -> bytes:
-    """An envelope of about `size` bytes whose text compresses like mail, not like zeros."""
-    draw = random.Random(f"{name}{seed}")  # noqa: S311 - no secret
-    words = [f"{draw.getrandbits(24):x}" if draw.random() < 0.2 else draw.choice(WORDS) for _ in range(size)]
-    text = " ".join(words)[: size - 120]
-    return b'{"value":{"data":"%s"},"uid":"%032x","internalId":1,"version":0}' % (
-        text.encode(),
-        draw.getrandbits(128),
-    )
-
-
-WORDS = [
-    "yeah",
-    "this",
-    "is",
-    "a",
-    "body",
-    "of",
-    "mail",
-    "with",
-    "words",
-    "that",
-    "people",
-    "write",
-    "to",
-    "each",
-    "other",
-    "every",
-    "day",
-    "about",
-    "work",
-]
+def produce(bootstrap: str, seed: int, records: int) -> MadeLog:
+    """A made log on the cluster; what it holds."""
+    iid = installation_of(seed)
+    story = Story(OWNERS, records, seed=seed, domain=DOMAIN, installation=iid, sizes="live")
+    return to_kafka(story, iid, DOMAIN, Kafka(bootstrap=bootstrap), lambda _: None)
 
 
 def consume_loop(bootstrap: str, topic: str, records: int) -> float:
@@ -208,45 +165,31 @@ def consume_loop(bootstrap: str, topic: str, records: int) -> float:
     return records / took
 
 
-def mirror(run_dir: Path, blue: str, green: str, installation: str, records: int) -> tuple[float, int]:
-    """Records per second and peak memory (MiB) of the mirror."""
-    run_dir.mkdir(parents=True)
-    script = Path(__file__).with_name("mirror_worker.py")
-    process = subprocess.Popen([sys.executable, str(script), str(run_dir), blue, green, installation])
-    try:
-        rate = rate_of(green, domain(installation, DOMAIN), records)
-        return rate, peak_mib(process.pid)
-    finally:
-        process.terminate()
-        process.wait(60)
+def script(name: str, *words: str) -> list[list[str]]:
+    """The command of one of the scripts beside this one."""
+    return [[sys.executable, "-m", f"benchmarks.{name}", *words]]
 
 
-def mirror_maker(folder: Path, blue: str, green: str, topic: str, records: int) -> float:
-    """Records per second of MirrorMaker 2 with two tasks; it renames the topic to `blue.<topic>`."""
+def mirror(folder: Path, blue: str, green: str, seed: int, *more: str) -> list[list[str]]:
+    """The mirror as `bmswitch replicate` runs it, of one made log."""
+    installation = installation_of(seed)
+    return script("mirror_worker", str(folder / installation), blue, green, installation, *more)
+
+
+def kcat(blue: str, green: str, topic: str, to: str) -> list[list[str]]:
+    """Two of them, one writing what the other reads."""
+    read = ["kcat", "-b", blue, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-K", "\t"]
+    write = ["kcat", "-b", green, "-P", "-t", to, "-K", "\t", "-z", "zstd", "-X", "linger.ms=20"]
+    return [read, write]
+
+
+def mirror_maker(folder: Path, blue: str, green: str, topic: str) -> list[list[str]]:
+    """MirrorMaker 2 with two tasks; it renames the topic to `blue.<topic>`."""
     properties = folder / "mm2.properties"
     properties.write_text(MIRROR_MAKER.format(blue=blue, green=green, topic=topic))
     java, jars = programs.require("java"), programs.require_kafka_jars()
-    with (folder / "mm2.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                java,
-                "-Xmx512m",
-                "-cp",
-                f"{jars}/*",
-                "org.apache.kafka.connect.mirror.MirrorMaker",
-                str(properties),
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        return rate_of(green, f"blue.{topic}", records)
-    finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        process.kill()
-        process.wait(10)
+    name = "org.apache.kafka.connect.mirror.MirrorMaker"
+    return [[java, "-Xmx512m", "-cp", f"{jars}/*", name, str(properties)]]
 
 
 MIRROR_MAKER = """clusters=blue,green
@@ -272,31 +215,6 @@ green.producer.batch.size=524288
 green.producer.linger.ms=20
 dedicated.mode.enable.internal.rest=false
 """
-
-
-def rate_of(bootstrap: str, topic: str, records: int) -> float:
-    """Records per second from the first record that is on green to the last."""
-    topics = Topics(Kafka(bootstrap=bootstrap))
-    deadline = time.monotonic() + DEADLINE
-    first, before = 0.0, 0
-    while time.monotonic() < deadline:
-        if topic in topics.cluster().topics:
-            there = sum(topics.ends({topic: 64})[topic])
-            now = time.monotonic()
-            if there and not first:
-                first, before = now, there
-            if there >= records:
-                return (there - before) / (now - first) if now > first else float(there)
-        time.sleep(0.1)
-    raise TimeoutError(f"{topic} was not copied within {DEADLINE:.0f} s")
-
-
-def peak_mib(pid: int) -> int:
-    """Highest resident memory of a process so far."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) // 1024
-    return 0
 
 
 def machine() -> dict[str, str | int]:
