@@ -20,11 +20,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from benchmarks.parity.plots import plot
 from benchmarks.parity.served import DOMAIN, item
 
 from bmswitch.bluemind.bulk import Bulk
-from bmswitch.model.digest import Json
+from bmswitch.model.digest import Json, normalise, value_digest
 from bmswitch.model.records import LogRecord, Operation, RecordKey, encode_key
 from bmswitch.model.topics import domain as topic_of
 from bmswitch.parity.full import FullPass, Hooks
@@ -123,12 +124,13 @@ def _child(*given: str) -> dict[str, Any]:
 async def whole(port: int, proof: int) -> dict[str, Any]:
     """One full pass, or the same calls without it."""
     url = f"http://127.0.0.1:{port}"
-    source, target = Bulk(url, "key", concurrency=64), Bulk(url, "key", concurrency=64)
+    source, target = Counted(url, "key", concurrency=64), Counted(url, "key", concurrency=64)
     calls: list[tuple[str, str, object]] = []
     async with source, target:
         if not proof:
             async with Bulk(url, "key", concurrency=64) as other:
                 await _pass(Recorder(source, calls), other)
+            source.read = 0
         began, used = time.monotonic(), time.process_time()
         if proof:
             items = await _pass(source, target)
@@ -142,6 +144,7 @@ async def whole(port: int, proof: int) -> dict[str, Any]:
         "cpu_seconds": round(cpu, 2),
         "items_per_second": round(items / seconds),
         "items_per_cpu_second": round(items / cpu),
+        "bytes_per_item": round((source.read + target.read) / items),
         "peak_mib": round(peak),
     }
 
@@ -151,6 +154,16 @@ async def _pass(source: Bulk, target: Bulk) -> int:
     await work.run([DOMAIN])
     assert not work.seen.suspects
     return work.seen.items
+
+
+class Counted(Bulk):
+    """Counts the bytes of the answers' bodies."""
+
+    read = 0
+
+    def _decoded(self, path: str, raw: bytes) -> Json:
+        self.read += len(raw)
+        return super()._decoded(path, raw)
 
 
 class Recorder(Bulk):
@@ -195,12 +208,12 @@ async def _post(bulk: Bulk, path: str, body: object) -> Json:
 
 
 class Memory(Bulk):
-    """Decodes answers that were made before: what is left is our part."""
+    """Decodes answers that were made before: what is left is our part. `bytes` are those of the answers' bodies."""
 
     def __init__(self, name: str, answers: Mapping[str, bytes]) -> None:
         """`answers` are by uid, one item each."""
         self.name = name
-        self.calls = 0
+        self.calls = self.bytes = 0
         self._answers = answers
 
     async def post(self, path: str, body: object) -> Json:
@@ -208,23 +221,24 @@ class Memory(Bulk):
         self.calls += 1
         assert isinstance(body, list)
         (uid,) = body
+        self.bytes += len(self._answers[uid])
         return self._decoded(path, self._answers[uid])
 
 
 def at_the_switch() -> dict[str, Any]:
     """Milliseconds of our processor time by touched containers, and by containers that there are altogether."""
-    found: dict[str, Any] = {"ledger_ms": {}, "compare_ms": {}, "calls": {}}
+    found: dict[str, Any] = {"ledger_ms": {}, "compare_ms": {}, "calls": {}, "bytes": {}}
     with tempfile.TemporaryDirectory() as folder:
         for total in TOTALS:
             for touched in TOUCHED:
-                ledger, compared, calls = _switch(Path(folder) / f"{total}-{touched}", total, touched)
                 where = f"{touched} of {total}"
-                found["ledger_ms"][where], found["compare_ms"][where] = ledger, compared
-                found["calls"][where] = calls
-    return {"at_the_switch": found, "bytes": _bytes()}
+                measured = _switch(Path(folder) / f"{total}-{touched}", total, touched)
+                for name, figure in measured.items():
+                    found[name][where] = figure
+    return {"at_the_switch": found}
 
 
-def _switch(path: Path, total: int, touched: int) -> tuple[float, float, int]:
+def _switch(path: Path, total: int, touched: int) -> dict[str, float]:
     step = total // touched
     ledger = Ledger(path, "p", {TOPIC: [0] * 64})
     for n in range(touched):
@@ -246,7 +260,12 @@ def _switch(path: Path, total: int, touched: int) -> tuple[float, float, int]:
         compared.append(time.process_time() - used)
         assert left == 0
         assert source.calls == touched
-    return round(1000 * loaded, 1), round(1000 * min(compared), 1), source.calls + target.calls
+    return {
+        "ledger_ms": round(1000 * loaded, 1),
+        "compare_ms": round(1000 * min(compared), 1),
+        "calls": source.calls + target.calls,
+        "bytes": source.bytes + target.bytes,
+    }
 
 
 async def _compare(source: Bulk, target: Bulk, touched: Touched) -> int:
@@ -266,14 +285,12 @@ def _record(n: int, offset: int = 0) -> LogRecord:
     return LogRecord(TOPIC, n % 64, offset, 0, encode_key(key), value)
 
 
-def _bytes() -> dict[str, int]:
-    """Bytes of answers for one side: a touched item, and a whole container of a thousand."""
-    one = len(json.dumps([item("n", 5, {"body": "x" * 300})]))
-    return {"one_touched_item": one, "container_of_1000_items": 1000 * one, "untouched_container": 0}
-
-
 def fold() -> dict[str, Any]:
-    """Microseconds of our processor time that keeping the ledger adds to each record of the mirror, when every item is another one."""
+    """Microseconds of processor time a record, when every item is another one: the ledger of touched items, and beside it the
+    least that a digest kept for each container would need: its item's value decoded, normalised and hashed.
+
+    What the ledger costs the whole mirror is in `results/mirror.json`.
+    """
     count = 200_000
     records = [_record(n, n) for n in range(count)]
     with tempfile.TemporaryDirectory() as folder:
@@ -283,22 +300,27 @@ def fold() -> dict[str, Any]:
             ledger.see(record)
             if n % 1000 == 999:
                 ledger.flush({(TOPIC, 0): n})
-        cost = (time.process_time() - used) / count * 1e6
+        cost = time.process_time() - used
         ledger.close()
-    return {"ledger_us_per_record": round(cost, 2)}
+    used = time.process_time()
+    for record in records:
+        value_digest(normalise(msgspec.json.decode(record.value or b"")["value"]))
+    digests = time.process_time() - used
+    return {
+        "ledger_us_per_record": round(cost / count * 1e6, 2),
+        "digest_us_per_record": round(digests / count * 1e6, 2),
+    }
 
 
 def ratios(figures: dict[str, Any]) -> dict[str, Any]:
-    """What the figures are worth: the proof to the bare read, the ledger to the mirror's own cost of a record."""
+    """What the figures are worth: the proof to the bare read, a digest to the ledger."""
     largest = list(figures["full"].values())[-1]
-    mirror = json.loads((Path(__file__).parent / "results" / "mirror.json").read_text())["figures"]
-    per_record = 1e6 / mirror["mirror_records_per_second"]
     by = figures["reads_per_second_by_connections"]
     return {
         "proof_to_bare_read_cpu": round(
             largest["bare"]["items_per_cpu_second"] / largest["proof"]["items_per_cpu_second"], 2
         ),
-        "ledger_to_mirror": round(figures["ledger_us_per_record"] / per_record, 2),
+        "digest_to_ledger": round(figures["digest_us_per_record"] / figures["ledger_us_per_record"], 2),
         "reads_at_64_to_8_connections": round(by["64"] / by["8"], 2),
         "switch_10000_of_1000000_to_10000_of_10000": round(
             figures["at_the_switch"]["compare_ms"]["10000 of 1000000"]

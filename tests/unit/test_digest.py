@@ -1,40 +1,4 @@
-import random
-
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from bmswitch.model.digest import Json, Print, container_digest, normalise, value_digest
-
-prints = st.dictionaries(
-    st.text(max_size=8),
-    st.builds(
-        Print,
-        st.tuples(st.tuples(st.just("id"), st.integers(0, 1 << 40))),
-        st.integers(0, (1 << 128) - 1),
-    ),
-    max_size=12,
-)
-
-
-@settings(deadline=None)
-@given(prints, st.randoms(use_true_random=False))
-def test_a_containers_digest_does_not_depend_on_order(items: dict[str, Print], rng: random.Random) -> None:
-    shuffled = list(items.items())
-    rng.shuffle(shuffled)
-    assert container_digest(shuffled) == container_digest(items.items())
-
-
-@settings(deadline=None)
-@given(prints)
-def test_one_item_less_changes_the_digest(items: dict[str, Print]) -> None:
-    for uid in items:
-        rest = [(other, printed) for other, printed in items.items() if other != uid]
-        assert container_digest(rest) != container_digest(items.items())
-
-
-def test_an_item_under_another_uid_changes_the_digest() -> None:
-    printed = Print((("id", 1),), 5)
-    assert container_digest([("a", printed)]) != container_digest([("b", printed)])
+from bmswitch.model.digest import Json, normalise, value_digest
 
 
 def test_nulls_empties_and_the_order_of_lists_do_not_count() -> None:

@@ -1,16 +1,10 @@
-"""Hashes of items and containers for the proof: normalised values, order-independent sums (design: parity).
-
-A container's digest is the sum modulo 2^128 of its items' hashes, so it can be kept current item by item and does not
-depend on the order in which items are read.
-"""
+"""Hashes of items for the proof: of normalised values (design: parity). Containers have none: docs/decisions/0009."""
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
-
-MASK = (1 << 128) - 1
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -54,14 +48,3 @@ def _normalise(value: Json, ignored: frozenset[str], prefix: str, *, ordered: bo
 def value_digest(value: Json) -> int:
     """128-bit hash of a normalised value."""
     return int.from_bytes(hashlib.blake2b(_encode(value), digest_size=16).digest(), "big")
-
-
-def item_hash(uid: str, printed: Print) -> int:
-    """128-bit hash of one item: its uid, its signals and its value."""
-    text = _encode([uid, printed.signals, f"{printed.digest:032x}"])
-    return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "big")
-
-
-def container_digest(items: Iterable[tuple[str, Print]]) -> int:
-    """Sum of the items' hashes modulo 2^128: the same in any order, 0 for an empty container."""
-    return sum(item_hash(uid, printed) for uid, printed in items) & MASK
