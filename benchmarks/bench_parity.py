@@ -62,9 +62,9 @@ def main() -> int:
 
 
 @contextmanager
-def served(users: int, items: int) -> Iterator[str]:
-    """The address of a server of so many users."""
-    command = [sys.executable, "-m", "benchmarks.parity.served", str(users), str(items)]
+def served(*given: int) -> Iterator[str]:
+    """The address of a server: users, items, and for one that takes its time workers and milliseconds of each answer."""
+    command = [sys.executable, "-m", "benchmarks.parity.served", *map(str, given)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -5,6 +5,7 @@ proof read the same server, so they are equal.
 """
 
 import asyncio
+import heapq
 import sys
 from urllib.parse import unquote
 
@@ -87,11 +88,24 @@ class Answers:
         return 500, _UNKNOWN
 
 
-class Wire(asyncio.Protocol):
-    """Requests of one connection, one after the other."""
+class Workers:
+    """So many workers that each take `seconds` for a request, in the order in which requests come: when the next one will be done."""
 
-    def __init__(self, answers: Answers) -> None:
-        self._answers, self._buffer = answers, b""
+    def __init__(self, count: int, seconds: float) -> None:
+        self._free, self._seconds = [0.0] * count, seconds
+
+    def done(self, now: float) -> float:
+        """Takes the worker that is free first; a moment on the clock of `now`."""
+        at = max(now, self._free[0]) + self._seconds
+        heapq.heapreplace(self._free, at)
+        return at
+
+
+class Wire(asyncio.Protocol):
+    """Requests of one connection, one after the other; answered at once, or when a worker has done them."""
+
+    def __init__(self, answers: Answers, workers: Workers | None = None) -> None:
+        self._answers, self._buffer, self._workers = answers, b"", workers
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keeps where to write."""
@@ -111,16 +125,24 @@ class Wire(asyncio.Protocol):
                 return
             body, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
             status, answer = self._answers.answer(head.split(" ", 2)[1], body)
-            self._transport.write(_HEAD % (status, len(answer)) + answer)
+            self._send(_HEAD % (status, len(answer)) + answer)
+
+    def _send(self, answer: bytes) -> None:
+        if self._workers is None:
+            self._transport.write(answer)
+            return
+        loop = asyncio.get_running_loop()
+        loop.call_at(self._workers.done(loop.time()), self._transport.write, answer)
 
 
-async def serve(users: int, items: int) -> None:
-    """Prints its port and serves until it is ended."""
+async def serve(users: int, items: int, workers: int = 0, work_ms: int = 0) -> None:
+    """Prints its port and serves until it is ended; with `workers`, each answer takes one of them `work_ms`."""
     loop, answers = asyncio.get_running_loop(), Answers(users, items)
-    server = await loop.create_server(lambda: Wire(answers), "127.0.0.1", 0)
+    busy = Workers(workers, work_ms / 1000) if workers else None
+    server = await loop.create_server(lambda: Wire(answers, busy), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(serve(*map(int, sys.argv[1:])))

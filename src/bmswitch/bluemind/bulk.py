@@ -85,7 +85,7 @@ class Bulk:
 
     async def _read(self, method: str, path: str, body: bytes | None) -> Json:
         wait = 0.02
-        async with self._gate, Turn(self._pace):
+        async with self._gate, Turn(self._pace, path.rpartition("/")[2]):
             end = time.monotonic() + self._timeout
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
