@@ -21,17 +21,20 @@ from bmswitch.model.errors import RefusedError, UnreachableError
 from bmswitch.model.murmur import murmur2_partition
 from bmswitch.model.partition import partition_of
 from bmswitch.model.plan import Level
-from bmswitch.model.records import Operation, RecordKey, decode_key, encode_key
+from bmswitch.model.record_types import ENTRY_CLASS
+from bmswitch.model.records import LogRecord, Operation, RecordKey, decode_key, encode_key
 from bmswitch.model.status import ReplicateStatus
 from bmswitch.model.switch import Result
 from bmswitch.parity.mends import mend_of
 from bmswitch.replication.cures.catalogue import catalogue
+from bmswitch.replication.needed import Needed
 from bmswitch.workflows import effects_core, log_right
 from bmswitch.workflows.config import load_config
-from bmswitch.workflows.cures import uncured_findings
 from bmswitch.workflows.log_right import LogRight
+from bmswitch.workflows.needed import Looked
 from bmswitch.workflows.pulses import Pulses
 from bmswitch.workflows.replicate import refuse_copying, refuse_sharing
+from bmswitch.workflows.uncured import uncured_findings
 
 replace = msgspec.structs.replace
 
@@ -110,7 +113,7 @@ def test_a_source_that_takes_no_writes_is_asked_again_and_counts_for_nothing() -
 
 
 def test_every_cure_that_can_not_be_applied_is_a_warning_with_its_own_consequence() -> None:
-    found = uncured_findings({"USER": 3, "RESOURCE": 1})
+    found = uncured_findings({"USER": 3, "RESOURCE": 1}, Looked())
     without = {cure.name: cure.without for cure in catalogue()}
     told_of = {finding.cause.split()[2]: finding for finding in found}
     assert all(finding.level is Level.warn for finding in found)
@@ -119,7 +122,50 @@ def test_every_cure_that_can_not_be_applied_is_a_warning_with_its_own_consequenc
     assert "resources_whole" in told_of
     assert "parents_first" not in told_of, "there is no org unit"
     assert {"server_addresses", "installation_id", "crp_dir_entries", "id_sequences"}.isdisjoint(told_of)
-    assert "parents_first" in {f.cause.split()[2] for f in uncured_findings({})}, "nobody could count"
+    assert "parents_first" in {f.cause.split()[2] for f in uncured_findings({}, Looked())}, (
+        "nobody could count"
+    )
+
+
+def test_what_the_log_says_of_a_missing_cure_stands_beside_it() -> None:
+    counts = {"uidvalidity": 3, "children_wait": 0}
+    part = {f.cause.split()[2]: f for f in uncured_findings({}, Looked(records=2000, counts=counts))}
+    assert part["uidvalidity"].evidence == "3 cases in the first 2,000 records that were read"
+    assert part["children_wait"].level is Level.warn, "the rest was not read"
+    whole = Looked(records=2000, whole=True, counts=counts)
+    told_of = {f.cause.split()[2]: f for f in uncured_findings({}, whole)}
+    assert (told_of["children_wait"].level, told_of["uidvalidity"].level) == (Level.passed, Level.warn)
+    assert told_of["children_wait"].evidence == "0 cases in all 2,000 records"
+    assert told_of["parents_first"].level is Level.warn, "it can not be counted in the stream"
+    ends = uncured_findings({}, Looked(records=9, counts={"deletions_mended": 1, "metadata_described": 1}))
+    assert [f.cause.split()[2] for f in ends if f.level is Level.stop] == ["deletions_mended"]
+
+
+def test_cures_are_shown_a_log_and_what_they_would_have_done_is_counted() -> None:
+    needed = Needed()
+    topic = f"{'0' * 32}-lab.test"
+
+    def show(kind: str, uid: str, operation: str, value: bytes | None, **changes: Any) -> None:
+        made = RecordKey(
+            type=kind, owner=changes.pop("owner", "u1"), uid=uid, id=changes.pop("id", 7),
+            value_class=changes.pop("value_class", "net.bluemind.X"), operation=Operation(operation),
+        )  # fmt: skip
+        needed.see(LogRecord(topic, 0, needed.records, 0, encode_key(made), value))
+
+    entry = b'{"uid":"u1","value":{}}'
+    show("dir", "lab.test", "CREATE", entry, owner="system", value_class=ENTRY_CLASS)
+    for number, folder in ((1, b"a"), (2, b"b"), (3, b"c")):
+        show("replicated_mailboxes", "subtree", "CREATE", b'{"uid":"%b","value":{}}' % folder, id=number)
+    show("replicated_mailboxes", "subtree", "UPDATE", b'{"uid":"b","value":{}}', id=2)
+    show("replicated_mailboxes", "subtree", "CREATE", None, id=3)
+    assert needed.counts["uidvalidity"] == 2
+    show("mailbox_records", "mbox_records_late", "CREATE", b'{"uid":"1.","value":{}}')
+    show("mailbox_records", "mbox_records_a", "CREATE", b'{"uid":"1.","value":{}}')
+    show("addressbook", "book", "DELETE", b'{"uid":"a"b"}')
+    assert needed.counts == {
+        "deletions_mended": 1, "children_wait": 1, "legacy_records": 0, "metadata_described": 0, "resources_whole": 0, "uidvalidity": 2,
+    }  # fmt: skip
+    assert needed.records == 9
 
 
 def test_what_only_a_copy_has_is_refused(config: Config, tmp_path: Path) -> None:

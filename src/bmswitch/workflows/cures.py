@@ -67,38 +67,6 @@ def disabled_findings(config: Config) -> list[Finding]:
     ]
 
 
-_DONE_OTHERWISE = frozenset({"server_addresses", "installation_id", "crp_dir_entries", "id_sequences"})
-"""Cures that a clone of the source's own log does not need: it maps servers itself, and guards stop where the others are missing."""
-_ONLY_FOR = {"parents_first": "ORG_UNIT", "resources_whole": "RESOURCE"}
-"""Cures that only matter where a domain has entries of a kind."""
-_AFTERWARDS = {"uidvalidity": "bmswitch verify --repair, once the clone has caught up"}
-
-
-def uncured_findings(entries: Mapping[str, int]) -> list[Finding]:
-    """For a plan in shared mode: a warning for each cure that can not be applied, with what happens without it.
-
-    `entries` are the directory's by kind; empty where they could not be counted.
-    """
-    found = []
-    for cure in catalogue():
-        kind = _ONLY_FOR.get(cure.name)
-        if cure.name in _DONE_OTHERWISE or (kind and entries and not entries.get(kind)):
-            continue
-        found.append(
-            Finding(
-                guard="uncured",
-                level=Level.warn,
-                cause=f"the cure {cure.name} can not be applied: nothing is copied",
-                evidence=f"replication.mode: shared; source: {', '.join(cure.source)}",
-                consequence=cure.without,
-                command=_AFTERWARDS.get(
-                    cure.name, f"bmswitch cures explain {cure.name}; replication.mode: mirror cures it"
-                ),
-            )
-        )
-    return found
-
-
 def pipeline(config: Config, blue_id: str, green_id: str, derived_crp: str) -> list[Cure]:
     """The cures of a run in their order. `derived_crp` is the proxy's topic to derive, empty when blue has its own."""
     check_disabled(config.replication.disabled_cures)

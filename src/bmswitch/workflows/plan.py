@@ -17,13 +17,15 @@ from bmswitch.model.guards.facts import Facts, SideFacts
 from bmswitch.model.plan import SCHEMA, Finding, Fingerprint, Plan, Volume, changes
 from bmswitch.model.strategy import choose
 from bmswitch.workflows.config import config_hash
-from bmswitch.workflows.cures import disabled_findings, uncured_findings
+from bmswitch.workflows.cures import disabled_findings
 from bmswitch.workflows.facts import beforehand, side_facts
 from bmswitch.workflows.history import load_history
 from bmswitch.workflows.inventory import inventory
+from bmswitch.workflows.needed import look
 from bmswitch.workflows.plan_parts import config_parts, part_changes
 from bmswitch.workflows.probe import probe
 from bmswitch.workflows.steps import case_of, given_of, predicted, steps
+from bmswitch.workflows.uncured import uncured_findings
 
 PLAN = "plan.json"
 PREVIOUS = ".previous.json"
@@ -67,7 +69,7 @@ def make_plan(config: Config, *, back: bool = False, skips: Sequence[Skip] = ())
 def _of_cures(config: Config, facts: Facts) -> list[Finding]:
     """What is not cured: by the operator's wish, or because nothing is copied."""
     if config.replication.mode == "shared":
-        return uncured_findings(facts.entries)
+        return uncured_findings(facts.entries, look(config, facts.source))
     return disabled_findings(config)
 
 

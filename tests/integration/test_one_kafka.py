@@ -77,8 +77,10 @@ def _planned(plan: Plan) -> None:
     found = {finding.guard: finding for finding in plan.findings}
     assert plan.stops == []
     assert (found["log_for_both"].level, found["clone_can_not_write"].level) == (Level.passed, Level.warn)
-    uncured = {finding.cause.split()[2] for finding in plan.findings if finding.guard == "uncured"}
-    assert {"uidvalidity", "children_wait", "parents_first", "resources_whole"} <= uncured
+    uncured = {finding.cause.split()[2]: finding for finding in plan.findings if finding.guard == "uncured"}
+    assert uncured.keys() >= {"uidvalidity", "deletions_mended", "parents_first", "resources_whole"}
+    assert (uncured["deletions_mended"].level, uncured["uidvalidity"].level) == (Level.passed, Level.warn)
+    assert " cases in all " in uncured["uidvalidity"].evidence
 
 
 def _log(config: Config) -> dict[str, int]:
