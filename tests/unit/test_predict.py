@@ -11,8 +11,8 @@ from bmswitch.model.estimates import Estimate, lasting, ranged, scaled, spread
 from bmswitch.model.history import Run, of_step
 from bmswitch.model.inventory import BucketInventory, Disk, Inventory, Log, NodeInventory, SideInventory
 from bmswitch.model.plan import Step
-from bmswitch.model.predict import Given, predict
-from bmswitch.model.probe import BodyProbe, LogProbe, Probe, RestProbe
+from bmswitch.model.predict import Given, Prediction, predict
+from bmswitch.model.probe import ApplyProbe, BodyProbe, LogProbe, Probe, RestProbe
 from bmswitch.model.status import ReplicateStatus
 from bmswitch.model.strategy import Case, choose
 from bmswitch.workflows.history import history_path, load_history, remember
@@ -259,3 +259,22 @@ df: /mnt/gone: Stale file handle"""
         Disk("/", 102_400_000_000, 61_440_000_000),
         Disk("/var/spool/bm mail", 512_000_000_000, 419_840_000_000),
     ]
+
+
+def test_the_slower_of_copy_and_clone_decides() -> None:
+    def replicating(apply: ApplyProbe) -> Prediction:
+        probe = msgspec.structs.replace(GIVEN.probe, apply=apply)
+        return predict("replicate", msgspec.structs.replace(GIVEN, probe=probe))
+
+    alone = replicating(ApplyProbe())
+    assert alone.estimate is not None
+    slow = replicating(ApplyProbe(records=2_000, behind=900_000, seconds=2.0))
+    assert slow.estimate is not None
+    assert slow.estimate.likely == pytest.approx(900)
+    assert slow.estimate.low < 900 < (slow.estimate.high or 0)
+    assert "900,000 records behind and applied 1,000 a second" in slow.estimate.how
+    quick = replicating(ApplyProbe(records=2_000_000, behind=10, seconds=2.0))
+    assert quick.estimate == alone.estimate
+    stands = replicating(ApplyProbe(behind=7, seconds=2.0))
+    assert stands.estimate == alone.estimate
+    assert "the clone applied nothing in 2.0 s, and 7 records wait" in stands.limits

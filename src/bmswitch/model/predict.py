@@ -11,13 +11,15 @@ import msgspec
 from bmswitch.model.estimates import Estimate, at_least, lasting, scaled
 from bmswitch.model.history import Run, of_step
 from bmswitch.model.inventory import Inventory
-from bmswitch.model.probe import Probe
+from bmswitch.model.probe import ApplyProbe, Probe
 from bmswitch.model.status import ReplicateStatus
 
 _ROUGH = (1.0, 1.5, 3.0)
 """Times the reading of the source alone: the other side is read beside it, counts come before items, what moves is read again."""
 _BARRIERS = (1.0, 3.0, 15.0)
 """Seconds for the barriers of a proof, however small it is."""
+_APPLIES = (3.0, 0.6)
+"""Times what a clone's pace of two seconds predicts, at most and at least: records differ, and so does what they cost it."""
 _MIB = 1024 * 1024
 
 
@@ -87,7 +89,8 @@ def _replicate(given: Given) -> Prediction:
         estimate = at_least(
             given.records / rate, f"{how}; how fast green applies is known once it has run here"
         )
-    limits = [_retention(given)]
+    estimate, stands = _applied(estimate, given.probe.apply)
+    limits = [_retention(given), *stands]
     longest = (estimate.high or estimate.low) if estimate else 0.0
     if given.caught_up_timeout and longest > given.caught_up_timeout:
         limits.append(
@@ -98,6 +101,22 @@ def _replicate(given: Given) -> Prediction:
     return Prediction(
         estimate=estimate, load=load if speed else "its brokers are read; its core is not", limits=limits
     )
+
+
+def _applied(copied: Estimate | None, seen: ApplyProbe) -> tuple[Estimate | None, list[str]]:
+    """The slower of copy and clone decides; a clone that stands still is told, as nothing can be predicted from it."""
+    if not seen.behind:
+        return copied, []
+    if not seen.rate:
+        return copied, [
+            f"the clone applied nothing in {seen.seconds:.1f} s, and {seen.behind:,} records wait"
+        ]
+    left = seen.behind / seen.rate
+    how = f"the clone is {seen.behind:,} records behind and applied {seen.rate:,.0f} a second just now"
+    if copied is not None and (copied.likely or copied.low) > left:
+        return copied, [how]
+    slow, quick = _APPLIES
+    return Estimate(low=left * quick, likely=left, high=left * slow, how=how), []
 
 
 def _under_way(status: ReplicateStatus | None) -> Estimate | None:

@@ -59,10 +59,29 @@ class BodyProbe(msgspec.Struct, frozen=True, kw_only=True):
         return self.asked / self.seconds if self.seconds and self.asked else 0.0
 
 
+class ApplyProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """A clone that restores already: records that it applied in `seconds`, and how many of its own Kafka it still has to (`behind`).
+
+    Told by the offsets that its consumer groups commit, which they do until it is caught up (clone-and-api.md 0). All 0 when there is
+    no clone yet, or it has caught up.
+    """
+
+    records: int = 0
+    behind: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+    @property
+    def rate(self) -> float:
+        """Records a second; 0 when nothing moved."""
+        return self.records / self.seconds if self.seconds else 0.0
+
+
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """All three, and how long it took in all (seconds)."""
+    """All of them, and how long it took in all (seconds)."""
 
     log: LogProbe = LogProbe()
     rest: RestProbe = RestProbe()
     bodies: BodyProbe = BodyProbe()
+    apply: ApplyProbe = ApplyProbe()
     seconds: float = 0.0

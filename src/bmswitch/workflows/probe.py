@@ -1,6 +1,7 @@
 """A short look at the source before anything is done: reads a little of its log, some entries as a proof reads them, some bodies.
 
-Bounded: about two seconds each, ten for a slow core, side by side, and few reads at a time. It only reads.
+And at a clone that restores already: how fast it applies. Bounded: about two seconds each, ten for a slow core, side by side, and few
+reads at a time. It only reads.
 """
 
 import asyncio
@@ -15,12 +16,14 @@ import msgspec
 
 from bmswitch.bluemind.bulk import Bulk
 from bmswitch.kafka.consumer import Batch, LogConsumer
+from bmswitch.kafka.survey import group_places, group_states
 from bmswitch.kafka.topics import Topics
 from bmswitch.model.config import Config
 from bmswitch.model.differences import Place
 from bmswitch.model.estimates import spread
 from bmswitch.model.guards.facts import Facts
-from bmswitch.model.probe import BodyProbe, LogProbe, Probe, RestProbe
+from bmswitch.model.probe import ApplyProbe, BodyProbe, LogProbe, Probe, RestProbe
+from bmswitch.model.switch.facts import CLONING
 from bmswitch.model.topics import CRP
 from bmswitch.parity.containers import read_containers
 from bmswitch.parity.directory import Entry, read_directory
@@ -30,6 +33,7 @@ from bmswitch.parity.tables import NOT_RESTORED
 from bmswitch.workflows.facts.attempt import quietly
 from bmswitch.workflows.sites import open_bucket
 from bmswitch.workflows.verify import first_of, open_bulk
+from bmswitch.workflows.watching import READERS
 
 WITHIN = 2.0
 _RECORDS = 200_000
@@ -50,18 +54,48 @@ class _Owner(msgspec.Struct, frozen=True):
 
 
 def probe(config: Config, facts: Facts) -> Probe:
-    """All three at the same time. What can not be read is told as an error, never raised."""
+    """All at the same time. What can not be read is told as an error, never raised."""
     started = time.monotonic()
-    with ThreadPoolExecutor(3, thread_name_prefix="probe") as pool:
+    with ThreadPoolExecutor(4, thread_name_prefix="probe") as pool:
         log = pool.submit(quietly, lambda: _log(config, facts), LogProbe())
         rest = pool.submit(quietly, lambda: _rest(config, facts), RestProbe())
         bodies = pool.submit(quietly, lambda: _bodies(config, facts), BodyProbe())
+        apply = pool.submit(quietly, lambda: applying(config, facts), ApplyProbe())
     replace = msgspec.structs.replace
     return Probe(
         log=replace(log.result()[0], error=log.result()[1]),
         rest=replace(rest.result()[0], error=rest.result()[1]),
         bodies=replace(bodies.result()[0], error=bodies.result()[1]),
+        apply=replace(apply.result()[0], error=apply.result()[1]),
         seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def applying(config: Config, facts: Facts) -> ApplyProbe:
+    """Two looks at the places of a clone's readers in the target's own log."""
+    counts = {name: count for name, count in facts.target.topics.items() if not name.endswith(CRP)}
+    if facts.target.state != CLONING or facts.target.kafka_error or not counts:
+        return ApplyProbe()
+    kafka = config.target.kafka
+    groups = list(group_states(kafka, READERS, _TIMEOUT))
+
+    def applied() -> dict[tuple[str, int], int]:
+        places: dict[tuple[str, int], int] = {}
+        for group in groups:
+            for place, offset in group_places(kafka, counts, group, _TIMEOUT).items():
+                places[place] = max(offset, places.get(place, 0))
+        return places
+
+    before, began = applied(), time.monotonic()
+    if not before:
+        return ApplyProbe()
+    time.sleep(WITHIN)
+    after, seconds = applied(), time.monotonic() - began
+    ends = Topics(kafka).ends(counts, _TIMEOUT)
+    return ApplyProbe(
+        records=sum(max(0, offset - before.get(place, 0)) for place, offset in after.items()),
+        behind=sum(max(0, ends[name][p] - offset) for (name, p), offset in after.items()),
+        seconds=round(seconds, 3),
     )
 
 
