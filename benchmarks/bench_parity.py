@@ -227,7 +227,7 @@ class Memory(Bulk):
 
 def at_the_switch() -> dict[str, Any]:
     """Milliseconds of our processor time by touched containers, and by containers that there are altogether."""
-    found: dict[str, Any] = {"ledger_ms": {}, "compare_ms": {}, "calls": {}, "bytes": {}}
+    found: dict[str, Any] = {"ledger_ms": {}, "compare_ms": {}, "decode_ms": {}, "calls": {}, "bytes": {}}
     with tempfile.TemporaryDirectory() as folder:
         for total in TOTALS:
             for touched in TOUCHED:
@@ -252,8 +252,13 @@ def _switch(path: Path, total: int, touched: int) -> dict[str, float]:
     loaded = time.process_time() - used
     assert known is not None
     answers = {uid: _answer(uid) for items in known[0].places.values() for uid in items or ()}
-    compared = []
+    compared, decoded = [], []
     for _ in range(RUNS):
+        used = time.process_time()
+        for answer in answers.values():
+            msgspec.json.decode(answer)
+            msgspec.json.decode(answer)
+        decoded.append(time.process_time() - used)
         source, target = Memory("blue", answers), Memory("green", answers)
         used = time.process_time()
         left = asyncio.run(_compare(source, target, known[0]))
@@ -263,6 +268,7 @@ def _switch(path: Path, total: int, touched: int) -> dict[str, float]:
     return {
         "ledger_ms": round(1000 * loaded, 1),
         "compare_ms": round(1000 * min(compared), 1),
+        "decode_ms": round(1000 * min(decoded), 1),
         "calls": source.calls + target.calls,
         "bytes": source.bytes + target.bytes,
     }
@@ -319,6 +325,11 @@ def ratios(figures: dict[str, Any]) -> dict[str, Any]:
     return {
         "proof_to_bare_read_cpu": round(
             largest["bare"]["items_per_cpu_second"] / largest["proof"]["items_per_cpu_second"], 2
+        ),
+        "switch_to_decoding_its_answers": round(
+            figures["at_the_switch"]["compare_ms"]["10000 of 1000000"]
+            / figures["at_the_switch"]["decode_ms"]["10000 of 1000000"],
+            2,
         ),
         "digest_to_ledger": round(figures["digest_us_per_record"] / figures["ledger_us_per_record"], 2),
         "reads_at_64_to_8_connections": round(by["64"] / by["8"], 2),
