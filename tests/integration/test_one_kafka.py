@@ -129,6 +129,7 @@ def test_upgraded_and_returned_on_one_kafka_under_load(tmp_path: Path, kafka: st
     if kafka == "apache":
         require_real("kafka")
     with running_line(tmp_path, "--kafka", kafka, *SMALL) as line:
+        rights = _rights_by_command(line)
         watch = _ready(line)
         if kafka == "apache":
             assert line.replicate_status()["unseen"] == ""
@@ -147,9 +148,28 @@ def test_upgraded_and_returned_on_one_kafka_under_load(tmp_path: Path, kafka: st
         finally:
             standby.stop()
         assert _server_address(line) == "127.0.1.1"
+        assert rights.read_text().split() == [
+            "revoke-green",  # before its clone began
+            "revoke-blue",  # at the fence
+            "restore-green",  # right before its promotion
+            "restore-blue",  # what the switch took
+            "revoke-blue",  # as it is a clone now
+            "revoke-green",
+            "restore-blue",
+        ]
         summary, checked = verdict(line)
         assert checked["side"] == "blue"
         no_interruption(summary, checked)
+
+
+def _rights_by_command(line: Line) -> Path:
+    """Both sides' right to write to the log as commands that only note what they were asked for."""
+    told, config = line.folder / "rights", yaml.safe_load(line.config.read_text())
+    for side in ("blue", "green"):
+        ways = {name: ["sh", "-c", f"echo {name}-{side} >> {told}"] for name in ("revoke", "restore")}
+        config[side]["rights"] = {"kafka": {"driver": "command", **ways}}
+    line.config.write_text(yaml.safe_dump(config))
+    return told
 
 
 def _proven(line: Line) -> None:
