@@ -116,10 +116,10 @@ def change_config(line: Line, replaced: dict[str, str]) -> None:
 
 
 @contextmanager
-def clients_at_work(line: Line) -> Iterator[Clients]:
+def clients_at_work(line: Line, rate: int = RATE) -> Iterator[Clients]:
     """Clients through the proxy; ended with the block."""
     layout, clients = Layout(line.lab), Clients(line)
-    load.begin(layout, RATE, None)
+    load.begin(layout, rate, None)
     try:
         yield clients
     finally:
@@ -161,13 +161,24 @@ def freeze_at(line: Line, verb: str, instant: Instant, seconds: float) -> tuple[
     return strike(line, verb, instant, lambda _pid: time.sleep(seconds))
 
 
-def strike(line: Line, verb: str, instant: Instant, fault: Callable[[int], object]) -> tuple[int, Any]:
-    """`bmswitch cutover --yes`, to which something happens at that instant (it stands still meanwhile); exit code and envelope."""
-    with frozen_at(line, verb, instant) as process:
+def strike(
+    line: Line,
+    verb: str,
+    instant: Instant,
+    fault: Callable[[int], object],
+    *,
+    way: Way = "forward",
+    command: str = "cutover",
+) -> tuple[int, Any]:
+    """`bmswitch cutover --yes` (or `return`), to which something happens at that instant; exit code and envelope.
+
+    It stands still meanwhile.
+    """
+    with frozen_at(line, verb, instant, way=way, command=command) as process:
         fault(process.pid)
         process.send_signal(signal.SIGCONT)
         printed, _ = process.communicate(timeout=PATIENCE)
-        return process.returncode, envelope("cutover", process.returncode, printed)
+        return process.returncode, envelope(command, process.returncode, printed)
 
 
 def clock_jumps_at(line: Line, verb: str, instant: Instant) -> tuple[int, Any]:
@@ -178,9 +189,11 @@ def clock_jumps_at(line: Line, verb: str, instant: Instant) -> tuple[int, Any]:
 
 
 @contextmanager
-def frozen_at(line: Line, verb: str, instant: Instant) -> Iterator["subprocess.Popen[str]"]:
+def frozen_at(
+    line: Line, verb: str, instant: Instant, *, way: Way = "forward", command: str = "cutover"
+) -> Iterator["subprocess.Popen[str]"]:
     """The same as a process that stands still: SIGCONT is the caller's."""
-    with struck(line, "SIGSTOP", verb, instant, "forward") as process:
+    with struck(line, "SIGSTOP", verb, instant, way, command=command) as process:
         wait_for(lambda: _stands_still_or_ended(process), PATIENCE, "it stands still")
         assert process.returncode is None, process.communicate()
         yield process
@@ -203,12 +216,15 @@ def state_of_journal(line: Line) -> State:
     return state
 
 
-def one_side_serves(line: Line, side: str, *, target: str = "CLONING") -> None:
-    """Exactly one core leads, every node points at it and holds nothing; `target` is what green is while blue leads."""
+def one_side_serves(line: Line, side: str, *, target: str = "CLONING", source: str = "blue") -> None:
+    """Exactly one core leads, every node points at it and holds nothing.
+
+    `source` is the side that served before; while it still does, `target` is what the other core is.
+    """
     seen = overview(load_config(line.config))
     cores = {"blue": seen.blue, "green": seen.green}
     assert (seen.serving, cores.pop(side)) == (side, "RUNNING"), seen
-    assert set(cores.values()) <= ({target, "DEMOTED"} if side == "blue" else {"silent"}), seen
+    assert set(cores.values()) <= ({target, "DEMOTED"} if side == source else {"silent"}), seen
     assert all(node.seen and node.hold_until_ms <= time.time() * 1000 for node in seen.nodes), seen
 
 
@@ -229,18 +245,18 @@ def nothing_lost(clients: Clients, side: str, refused_between: tuple[float, floa
     assert summary.requests.dropped == 0
 
 
-def explained(line: Line, end: float) -> tuple[float, float] | None:
-    """When clients may have been refused: blue was demoted, the dead process's hold had lapsed, and no end was reached yet."""
-    rows = last_attempt(line)
+def explained(line: Line, end: float, leg: int = 1) -> tuple[float, float] | None:
+    """When clients may have been refused: the source was demoted, the hold had lapsed, and no end was reached yet."""
+    rows = last_attempt(line, leg)
     if not any(row["kind"] == "intent" and row["verb"] == "demote-source" for row in rows):
         return None
     lapsed = max(row["until_ms"] for row in rows if row.get("until_ms")) / 1000
     return (lapsed, end) if lapsed < end else None
 
 
-def last_attempt(line: Line) -> list[dict[str, Any]]:
-    """The journal's lines since the newest start."""
-    rows = line.journal()
+def last_attempt(line: Line, leg: int = 1) -> list[dict[str, Any]]:
+    """The lines of a leg's journal since the newest start."""
+    rows = line.journal(leg)
     starts = [number for number, row in enumerate(rows) if row["kind"] == "start"]
     return rows[starts[-1] :]
 

@@ -106,9 +106,9 @@ class Line:
         except httpx.TransportError:
             return "silent"
 
-    def journal(self) -> list[dict[str, Any]]:
-        """The whole lines of the switch's journal so far."""
-        path = self.lab / "run" / "journal.ndjson"
+    def journal(self, leg: int = 1) -> list[dict[str, Any]]:
+        """The whole lines of a switch's journal so far; leg 2 is the way back."""
+        path = self.lab / "run" / ("." if leg == 1 else f"leg-{leg}") / "journal.ndjson"
         if not path.exists():
             return []
         whole = path.read_text(encoding="utf-8").rpartition("\n")[0]

@@ -10,10 +10,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 from tests.integration.parts import require_real
-from tests.integration.proxy_parts import Node, greeting, http_colour, running_node, until
+from tests.integration.proxy_parts import Node, epoch_ms, greeting, http_colour, running_node, until
 
 from bmswitch.model.config import HaproxyNode
 from bmswitch.model.errors import UnknownError
+from bmswitch.proxy.haproxy_render import map_text
 from bmswitch.proxy.haproxy_socket import MasterSocket
 from bmswitch.proxy.open import open_node
 
@@ -86,6 +87,19 @@ def test_a_worker_that_differs_from_the_file_makes_the_colour_unknown(node: Node
     assert node.proxy.read().colour == "unknown"
     node.flip("green")
     assert node.proxy.read().colour == "green"
+
+
+def test_a_fence_that_only_the_file_has_is_nothing_but_under_a_hold(node: Node) -> None:
+    """A master that was silent when it was told to let go: its workers never heard of it, and hold nothing any more."""
+    assert isinstance(node.config, HaproxyNode)
+    path = Path(node.config.map_file)
+    path.write_text(map_text("blue", hold_until_ms=0, fence=9))
+    state = node.proxy.read()
+    assert (state.colour, state.hold_until_ms, state.fence) == ("blue", 0, 9)
+    until_ms = epoch_ms(5)
+    tell_worker(node, f"set map {path} hold_until {until_ms}")
+    path.write_text(map_text("blue", hold_until_ms=until_ms, fence=9))
+    assert node.proxy.read().colour == "unknown"
 
 
 def test_a_backend_that_does_not_exist_is_not_counted_as_quiet(node: Node) -> None:

@@ -44,8 +44,6 @@ def test_every_fault_meets_every_phase_in_which_it_is_possible(summary: Summary)
 
 TABLE = {(one.before, one.after) for one in TRANSITIONS}
 RARE: dict[tuple[str, str], list[Fault]] = {
-    ("release", "done"): [Fault(kind="node-unreachable", phase="flip", ms=1600, node=-1)],
-    ("release", "unknown"): [Fault(kind="node-restarts", phase="flip", ms=2100, node=2)],
     ("soak", "release"): [
         Fault(kind="node-restarts", phase="flip", ms=2100, node=2),
         Fault(kind="crash-waiting", phase="soak", nth=1),
@@ -61,12 +59,6 @@ RARE: dict[tuple[str, str], list[Fault]] = {
         Fault(kind="node-restarts", phase="flip", nth=1, ms=900, node=-1),
         Fault(kind="crash-waiting", phase="soak"),
         Fault(kind="crash-waiting", phase="flip"),
-    ],
-    ("flip", "unknown"): [
-        Fault(kind="node-restarts", phase="flip", ms=4100),
-        Fault(kind="node-restarts", phase="soak", nth=1, ms=2900, node=-1),
-        Fault(kind="crash-waiting", phase="flip"),
-        Fault(kind="crash-waiting", phase="release", nth=2),
     ],
     ("release", "flip"): [
         Fault(kind="node-unreachable", phase="flip", ms=2400, node=2),

@@ -365,6 +365,36 @@ def test_a_breach_in_the_soak_is_told_and_traffic_stays() -> None:
     assert table.colour == "green"
 
 
+def test_a_node_that_was_given_up_is_probed_again_when_it_has_followed() -> None:
+    table = Table()
+    table.answers |= {
+        "flip-target": Result(answer="unknown", said="p1: no answer"),
+        "soak": no("p1 imap: refused"),
+    }
+    assert table.run(limit=2000).outcome == "unknown"
+    table.answers.clear()
+    table.write(Entry(kind="resume", phase=table.state.phase, fence=table.state.fence + 1))
+    state = table.run()
+    assert (state.outcome, state.reason) == ("switched", "")
+    assert table.done[-2:] == ["flip-target", "soak"]
+
+
+def test_a_node_that_was_set_back_after_the_flip_is_named() -> None:
+    table = Table()
+    table.run(until="soak")
+    table.colour = "blue"
+    state = table.run()
+    assert (state.outcome, table.done[-1]) == ("switched", "soak")
+    assert state.reason == "soak: p0 points at blue again, set back by another hand"
+
+
+def test_a_node_that_lost_its_hold_is_named() -> None:
+    table = Table()
+    table.run(until="demote-source")
+    free = (Node(name="p0", seen=True, colour="blue", hold_until_ms=0),)
+    assert next_action(table.state, table.see(nodes=free)).said == "the hold has lapsed on p0"
+
+
 def test_without_a_start_command_the_operator_is_told_what_to_do() -> None:
     table = Table(Powers(start=False))
     table.answers["prove"] = no()

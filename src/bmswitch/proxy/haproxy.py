@@ -48,17 +48,22 @@ class HaproxyProxy:
         return self._node.name
 
     def read(self) -> NodeState:
-        """Colour, hold and fence; the colour is `unknown` when the file and any worker, old or new, differ.
+        """Colour, hold and fence; the colour is `unknown` when the file and any worker, old or new, differ in colour or hold.
+
+        A fence that is only in the file is what a release leaves there while the master is silent: workers that still have an
+        older one answer with the same colour and hold nothing.
 
         Raises:
             UnreachableError, UnknownError: no answer, or none that is understood.
         """
         with alone(self._file, self._timeout):
             found = [read_map_file(self._file), *self._master.maps().values()]
-        until = max(one.hold_until_ms for one in found)
-        held = until if until > wall_ms() else 0
-        fence = max(one.fence for one in found)
-        if any(one != found[0] for one in found):
+        now = wall_ms()
+        untils = {one.hold_until_ms if one.hold_until_ms > now else 0 for one in found}
+        colours = {one.active for one in found}
+        fences = {one.fence for one in found}
+        held, fence = max(untils), max(fences)
+        if len(colours) > 1 or len(untils) > 1 or (held and len(fences) > 1):
             return NodeState("unknown", held, fence)
         return NodeState(_colour(found[0].active), held, fence)
 

@@ -93,12 +93,13 @@ class RealWorld:
     def look(self, state: State) -> Observation:
         """What the next decision needs: each read costs time inside the hold.
 
-        Once the source is gone for good nothing depends on it any more, nor on the hold once the promotion was asked for.
+        Once the source is gone for good nothing depends on it any more, nor on the hold once the promotion was asked for. After
+        the soak the nodes are read once more: nobody may have set one back.
         """
         committed = state.goal == "switch" and state.source_gone and state.was_intended("promote-target")
         source = None if state.goal == "switch" and state.source_gone else self._core(self._pieces.source)
         target = None if committed else self._core(self._pieces.target)
-        nodes = self._unread() if committed else self._watch.look()
+        nodes = self._unread() if committed and not state.answered("soak") else self._watch.look()
         if state.phase == "drain":
             self._count_quiet(state.source)
         seen_source = source.result() if source else UNKNOWN

@@ -81,7 +81,7 @@ def _doubt_before_promotion(state: State, seen: Observation) -> str:
         f"the wall clock has jumped by {seen.drift_ms} ms: a hold's expiry can not be trusted": (
             abs(seen.drift_ms) > state.limits.drift
         ),
-        "the hold has lapsed": hold_lapsed(state, seen),
+        f"the hold has lapsed{_where(state, seen)}": hold_lapsed(state, seen),
         f"another process began it: nothing here proves that {state.target} equals {state.source}": (
             state.resumed > 0 and not state.yes("prove")
         ),
@@ -103,6 +103,13 @@ def _unread(state: State, seen: Observation) -> str:
         cores[state.source] = seen.source
     silent += [f"{name}'s core" for name, core in cores.items() if core in (SILENT, UNKNOWN)]
     return f"; no answer from: {', '.join(silent)}" if silent else ""
+
+
+def _where(state: State, seen: Observation) -> str:
+    """The nodes that say so by themselves while the hold should be in force."""
+    edge = seen.now_ms + state.limits.margin
+    free = [node.name for node in seen.nodes if node.seen and node.hold_until_ms <= edge]
+    return f" on {', '.join(free)}" if free and state.in_force(seen.now_ms) else ""
 
 
 def _failed(state: State) -> str:
@@ -300,7 +307,7 @@ def flip(state: State, seen: Observation) -> Action | None:
     given_up = (
         state.phase == "flip" and state.answered("flip-target") and seen.now_ms > deadline(state, "flip")
     )
-    if given_up or state.tries.get("release"):
+    if given_up or state.tries.get("release") or state.tries.get("soak"):
         return None
     if not state.source_gone and not state.was_intended("flip-target"):
         left = state.hold_until_ms - seen.now_ms
@@ -330,7 +337,7 @@ def soak(state: State, seen: Observation) -> Action | None:
     return effect(state, seen, "soak", "soak", "probe every frontend as a client")
 
 
-def finish(state: State, _seen: Observation) -> Action:
+def finish(state: State, seen: Observation) -> Action:
     """The end of the way forward."""
     if not (state.yes("flip-target") and state.yes("release")):
         result = (
@@ -340,8 +347,11 @@ def finish(state: State, _seen: Observation) -> Action:
             f"{state.target} serves, but not every proxy node was read back: {result.said if result else ''}"
         )
         return Action(do="end", phase="unknown", said=said, outcome="unknown")
-    breach = "" if state.yes("soak") else f"soak: {state.results['soak'].said}"
-    return Action(do="end", phase="done", said=breach, outcome="switched")
+    astray = [node.name for node in seen.nodes if node.seen and node.colour == state.source]
+    said = f"{', '.join(astray)} points at {state.source} again, set back by another hand" if astray else ""
+    if not state.yes("soak"):
+        said = "; ".join(filter(None, (said, state.results["soak"].said)))
+    return Action(do="end", phase="done", said=f"soak: {said}" if said else "", outcome="switched")
 
 
 STEPS: tuple[Step, ...] = (

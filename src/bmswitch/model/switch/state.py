@@ -205,14 +205,16 @@ def _abort(state: State, entry: Entry) -> State:
 def _resume(state: State, entry: Entry) -> State:
     """A new process goes on. A hold that was asked for and not acknowledged may have come after a gap: it has lapsed.
 
-    Turning back starts over (each of its effects can be repeated); going forward keeps what was proven. A call of the dead
-    process may still be at work on the other side for as long as it would have been waited for.
+    Turning back starts over (each of its effects can be repeated); going forward keeps what was proven, but for the soak: it
+    is asked again, as what it found may have been mended since. A call of the dead process may still be at work on the other
+    side for as long as it would have been waited for.
     """
     unheard = {
         verb: max(entry.at_ms, at + state.limits.fence)
         for verb, at in state.intended.items()
         if verb not in state.results and verb not in state.forward and state.lost.get(verb, 0) < at
     }
+    kept = {name: result for name, result in state.results.items() if name != "soak"}
     return msgspec.structs.replace(
         state,
         fence=entry.fence,
@@ -222,7 +224,7 @@ def _resume(state: State, entry: Entry) -> State:
         lapsed=state.lapsed or state.asked_until_ms != 0,
         since_ms=entry.at_ms,
         turned_ms=entry.at_ms if state.goal == "abort" else 0,
-        results={} if state.goal == "abort" else state.results,
+        results={} if state.goal == "abort" else kept,
         tries={},
     )
 

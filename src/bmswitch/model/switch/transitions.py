@@ -202,8 +202,4 @@ TRANSITIONS: tuple[Transition, ...] = (
     *(Transition(phase, "flip", node_is_owed) for phase in GIVEN_UP),
     *(Transition(phase, "release", node_is_owed) for phase in GIVEN_UP[1:]),
     Transition("flip", "soak", released),
-    Transition("flip", "done", all_was_read_back),
-    Transition("flip", "unknown", a_node_was_given_up),
-    Transition("release", "done", all_was_read_back),
-    Transition("release", "unknown", a_node_was_given_up),
 )
