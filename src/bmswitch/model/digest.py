@@ -1,4 +1,4 @@
-"""Hashes of items for the proof: of normalised values (design: parity). Containers have none: docs/decisions/0009."""
+"""Hashes of items for the proof: of normalised values (design: parity). Containers have none: docs/decisions/0010."""
 
 import hashlib
 from collections.abc import Collection
