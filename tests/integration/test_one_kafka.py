@@ -31,6 +31,8 @@ from bmswitch.model.records import decode_envelope, decode_key
 from bmswitch.model.status import ReplicateStatus
 from bmswitch.replication.state import read_status
 from bmswitch.workflows.config import load_config
+from bmswitch.workflows.facts import side_facts
+from bmswitch.workflows.facts.heartbeat import heartbeat_age
 from bmswitch.workflows.history import load_history
 from bmswitch.workflows.plan import default_plan_path, make_plan, save_plan
 from bmswitch.workflows.provision import run_provision
@@ -47,6 +49,7 @@ def test_a_clone_of_the_sources_own_log_is_planned_provisioned_and_watched(tmp_p
         _refused_by_the_configuration(line)
         config = load_config(line.config)
         assert config.green.kafka == config.blue.kafka
+        wait_for(lambda: _has_logged(config), 30, "blue has logged its id sequence")
         plan = make_plan(config)
         _planned(plan)
         save_plan(plan, default_plan_path(config))
@@ -81,6 +84,11 @@ def _planned(plan: Plan) -> None:
     assert uncured.keys() >= {"uidvalidity", "deletions_mended", "parents_first", "resources_whole"}
     assert (uncured["deletions_mended"].level, uncured["uidvalidity"].level) == (Level.passed, Level.warn)
     assert " cases in all " in uncured["uidvalidity"].evidence
+
+
+def _has_logged(config: Config) -> bool:
+    """True once blue, which has just started, has logged its first id sequence."""
+    return heartbeat_age(config, side_facts(config, "blue", strict=True)) is not None
 
 
 def _log(config: Config) -> dict[str, int]:
