@@ -25,7 +25,7 @@ from benchmarks.parity.plots import plot
 from benchmarks.parity.served import DOMAIN, item
 
 from bmswitch.bluemind.bulk import Bulk
-from bmswitch.model.digest import Json, normalise, value_digest
+from bmswitch.model.digest import normalise, value_digest
 from bmswitch.model.records import LogRecord, Operation, RecordKey, encode_key
 from bmswitch.model.topics import domain as topic_of
 from bmswitch.parity.full import FullPass, Hooks
@@ -125,7 +125,7 @@ async def whole(port: int, proof: int) -> dict[str, Any]:
     """One full pass, or the same calls without it."""
     url = f"http://127.0.0.1:{port}"
     source, target = Counted(url, "key", concurrency=64), Counted(url, "key", concurrency=64)
-    calls: list[tuple[str, str, object]] = []
+    calls: list[tuple[str, bytes | None]] = []
     async with source, target:
         if not proof:
             async with Bulk(url, "key", concurrency=64) as other:
@@ -161,39 +161,35 @@ class Counted(Bulk):
 
     read = 0
 
-    def _decoded(self, path: str, raw: bytes) -> Json:
-        self.read += len(raw)
-        return super()._decoded(path, raw)
+    async def raw(self, path: str, body: bytes | None = None) -> bytes:
+        """Counted."""
+        answer = await super().raw(path, body)
+        self.read += len(answer)
+        return answer
 
 
 class Recorder(Bulk):
     """Notes every call of a proof that was answered, to make the same ones without it."""
 
-    def __init__(self, bulk: Bulk, calls: list[tuple[str, str, object]]) -> None:
+    def __init__(self, bulk: Bulk, calls: list[tuple[str, bytes | None]]) -> None:
         self._bulk, self._calls, self.name = bulk, calls, bulk.name
 
-    async def get(self, path: str) -> Json:
+    async def raw(self, path: str, body: bytes | None = None) -> bytes:
         """Noted."""
-        answer = await self._bulk.get(path)
-        self._calls.append(("GET", path, None))
-        return answer
-
-    async def post(self, path: str, body: object) -> Json:
-        """Noted."""
-        answer = await self._bulk.post(path, body)
-        self._calls.append(("POST", path, body))
+        answer = await self._bulk.raw(path, body)
+        self._calls.append((path, body))
         return answer
 
 
-async def _bare(source: Bulk, target: Bulk, calls: list[tuple[str, str, object]]) -> int:
+async def _bare(source: Bulk, target: Bulk, calls: list[tuple[str, bytes | None]]) -> int:
     """The same calls, decoded and forgotten, as many at a time; the items in them."""
     left, items = iter(calls), 0
 
     async def worker() -> None:
         nonlocal items
-        for method, path, body in left:
+        for path, body in left:
             for bulk in (source, target):
-                answer = await (bulk.get(path) if method == "GET" else _post(bulk, path, body))
+                answer = bulk.decoded(path, await bulk.raw(path, body))
                 if bulk is source and isinstance(answer, list) and path.endswith(("/_mget", "/_all")):
                     items += len(answer)
 
@@ -203,26 +199,22 @@ async def _bare(source: Bulk, target: Bulk, calls: list[tuple[str, str, object]]
     return items
 
 
-async def _post(bulk: Bulk, path: str, body: object) -> Json:
-    return await bulk.post(path, body)
-
-
 class Memory(Bulk):
-    """Decodes answers that were made before: what is left is our part. `bytes` are those of the answers' bodies."""
+    """Answers made before: what is left is our part. `bytes` are those of the answers' bodies."""
 
-    def __init__(self, name: str, answers: Mapping[str, bytes]) -> None:
-        """`answers` are by uid, one item each."""
+    def __init__(self, name: str, answers: Mapping[bytes, bytes]) -> None:
+        """`answers` are by the JSON that asks for them."""
         self.name = name
         self.calls = self.bytes = 0
         self._answers = answers
 
-    async def post(self, path: str, body: object) -> Json:
+    async def raw(self, path: str, body: bytes | None = None) -> bytes:  # noqa: ARG002 -- the body names the note
         """The note asked for."""
         self.calls += 1
-        assert isinstance(body, list)
-        (uid,) = body
-        self.bytes += len(self._answers[uid])
-        return self._decoded(path, self._answers[uid])
+        assert body is not None
+        answer = self._answers[body]
+        self.bytes += len(answer)
+        return answer
 
 
 def at_the_switch() -> dict[str, Any]:
@@ -251,7 +243,9 @@ def _switch(path: Path, total: int, touched: int) -> dict[str, float]:
     known = touched_since(path, "p", {TOPIC: [0] * 64})
     loaded = time.process_time() - used
     assert known is not None
-    answers = {uid: _answer(uid) for items in known[0].places.values() for uid in items or ()}
+    answers = {
+        msgspec.json.encode([uid]): _answer(uid) for items in known[0].places.values() for uid in items or ()
+    }
     compared, decoded = [], []
     for _ in range(RUNS):
         used = time.process_time()

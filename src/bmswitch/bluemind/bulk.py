@@ -77,14 +77,15 @@ class Bulk:
 
     async def get(self, path: str) -> Json:
         """The decoded answer; None for 204."""
-        return await self._read("GET", path, None)
+        return self.decoded(path, await self.raw(path))
 
     async def post(self, path: str, body: object) -> Json:
         """The same for a POST that only reads (`_mget`, `_search`)."""
-        return await self._read("POST", path, msgspec.json.encode(body))
+        return self.decoded(path, await self.raw(path, msgspec.json.encode(body)))
 
-    async def _read(self, method: str, path: str, body: bytes | None) -> Json:
-        wait = 0.02
+    async def raw(self, path: str, body: bytes | None = None) -> bytes:
+        """The answer as it comes, empty for 204: of a GET, or of a POST of this JSON."""
+        method, wait = "GET" if body is None else "POST", 0.02
         async with self._gate, Turn(self._pace, path.rpartition("/")[2]):
             end = time.monotonic() + self._timeout
             for attempt in range(1, _ATTEMPTS + 1):
@@ -97,7 +98,7 @@ class Bulk:
                 wait *= 3
         raise AssertionError("the last attempt returns or raises")
 
-    async def _once(self, method: str, path: str, body: bytes | None) -> Json:
+    async def _once(self, method: str, path: str, body: bytes | None) -> bytes:
         if self._session is None:
             raise RuntimeError("Bulk is used outside of its context")
         headers = {"Content-Type": "application/json"} if body is not None else None
@@ -111,9 +112,10 @@ class Bulk:
                 if answer.status in (401, 403):
                     raise told(self.name, f"{method} {path}", fault, write=False)
                 raise fault
-        return self._decoded(path, raw)
+        return raw
 
-    def _decoded(self, path: str, raw: bytes) -> Json:
+    def decoded(self, path: str, raw: bytes) -> Json:
+        """What an answer says; UnknownError when it is no JSON."""
         if not raw:
             return None
         try:

@@ -105,7 +105,7 @@ _item_uids = msgspec.json.Decoder(_ItemUid)
 _encoder = msgspec.json.Encoder()
 
 
-def decode_key(key: bytes) -> RecordKey:
+def decode_key(key: bytes | msgspec.Raw) -> RecordKey:
     """The key's fields. A legacy boolean `created` reads as CREATE or UPDATE, as a LegacyKey. Raises RecordError."""
     try:
         return _keys.decode(key)
@@ -113,7 +113,7 @@ def decode_key(key: bytes) -> RecordKey:
         return _decode_old_key(key)
 
 
-def _decode_old_key(key: bytes) -> RecordKey:
+def _decode_old_key(key: bytes | msgspec.Raw) -> RecordKey:
     try:
         raw = _old_keys.decode(key)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

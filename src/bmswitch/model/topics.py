@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -64,6 +65,7 @@ def crp(iid: str) -> str:
     return f"{hex_id(iid)}-{CRP}"
 
 
+@lru_cache(1024)
 def parse(name: str) -> TopicName | None:
     """What a topic is, or None when it belongs to no installation's live log (heartbeats, audit, `sync...`)."""
     prefix, dash, rest = name.partition("-")

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from bmswitch.bluemind.bulk import Bulk
 from bmswitch.model.digest import Json, normalise
-from bmswitch.parity.read import Reading, Wanted, fill, objects, text
+from bmswitch.parity.paths import fill
+from bmswitch.parity.read import Reading, Wanted, objects, text
 from bmswitch.parity.tables import META_FIELDS, UNLOGGED, UNLOGGED_FIELDS
 
 

@@ -6,7 +6,8 @@ from bmswitch.bluemind.bulk import Bulk
 from bmswitch.model.barrier import is_probe
 from bmswitch.model.differences import ORG_UNIT_ID
 from bmswitch.model.digest import Json, normalise
-from bmswitch.parity.read import JsonObject, Reading, Wanted, fill, objects, text
+from bmswitch.parity.paths import fill
+from bmswitch.parity.read import JsonObject, Reading, Wanted, objects, text
 from bmswitch.parity.tables import COMPLETE, ENTRY_FIELDS, ENTRY_IGNORED, KEPT_ENTRY_IDS
 
 _EVERYTHING = {"hiddenFilter": False, "systemFilter": False, "stateFilter": "All", "size": -1}

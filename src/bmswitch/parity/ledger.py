@@ -15,7 +15,7 @@ from bmswitch.model.errors import RecordError
 from bmswitch.model.proof import Position
 from bmswitch.model.records import LogRecord, decode_item_uid
 from bmswitch.parity.sealed import sealed, whole_lines
-from bmswitch.parity.touched import Touched
+from bmswitch.parity.touched import Touched, topic_of
 
 MAX_BYTES = 256 * 1024 * 1024
 """A larger file begins anew: the next proof is then made from the log."""
@@ -131,10 +131,10 @@ def touched_since(path: Path, plan_id: str, position: Position) -> tuple[Touched
         return None
     touched = Touched()
     for line in known.lines:
-        for topic, items in line.seen.items():
-            for key, uid in items:
-                value = msgspec.json.encode({"uid": uid})
-                touched.add(LogRecord(topic, 0, 0, 0, bytes(key), value))
+        for name, items in line.seen.items():
+            if (topic := topic_of(name)) is not None:
+                for key, uid in items:
+                    touched.note(topic, key, uid)
     reached = {
         topic: [max(a, b) for a, b in zip(offsets, known.reached.get(topic, offsets), strict=False)]
         for topic, offsets in position.items()

@@ -14,7 +14,8 @@ from bmswitch.bluemind.transport import Method
 from bmswitch.model.differences import Difference
 from bmswitch.model.digest import Json
 from bmswitch.parity.mail import UID_VALIDITY
-from bmswitch.parity.read import JsonObject, fill, objects
+from bmswitch.parity.paths import fill
+from bmswitch.parity.read import JsonObject, objects
 from bmswitch.parity.tables import ENTRY_IGNORED, SIDE
 
 Work = Callable[[Pen, Pen, Difference], None]

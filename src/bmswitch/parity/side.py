@@ -3,7 +3,8 @@
 from bmswitch.bluemind.bulk import ApiError, Bulk
 from bmswitch.model.digest import Json, normalise
 from bmswitch.parity.directory import Entry
-from bmswitch.parity.read import Reading, Wanted, fill, objects, text
+from bmswitch.parity.paths import fill
+from bmswitch.parity.read import Reading, Wanted, objects, text
 from bmswitch.parity.tables import ADMINISTRATORS, SIDE
 
 

@@ -14,20 +14,10 @@ from bmswitch.model.errors import BmswitchError
 from bmswitch.model.scope import Scope
 from bmswitch.parity.containers import Held, read_containers, read_meta
 from bmswitch.parity.directory import Entry, read_directory, read_entry
+from bmswitch.parity.fetch import Answers, Ask, asks, decoded, listed, named
 from bmswitch.parity.mail import uid_next_is_safe
-from bmswitch.parity.read import (
-    ALL,
-    JsonObject,
-    Reading,
-    Wanted,
-    alike,
-    count_items,
-    fetch_items,
-    fill,
-    read_level1,
-    read_of,
-    text,
-)
+from bmswitch.parity.paths import fill
+from bmswitch.parity.read import ALL, Reading, Wanted, alike, count_items, read_level1, read_of, text
 from bmswitch.parity.side import read_side
 from bmswitch.parity.tables import KINDS, NOT_RESTORED, Kind
 
@@ -38,7 +28,7 @@ ENTRIES, ENTRY, SIDE, CONTAINERS, META = "dir", "entry", "side", "containers", "
 
 
 class Pair(msgspec.Struct):
-    """One place as read on both sides."""
+    """One place as read on both sides; one and the same reading where both answered alike."""
 
     place: Place
     source: Reading
@@ -52,6 +42,8 @@ class Pair(msgspec.Struct):
     @property
     def suspects(self) -> set[str]:
         """Items that are not the same, a UIDNEXT ahead on the target apart."""
+        if self.source is self.target:
+            return set()
         found = differing(self.source.prints, self.target.prints)
         return {uid for uid in found if not self._harmless(uid)}
 
@@ -79,13 +71,18 @@ class Sides:
         """The place on both sides, read `at_once` or one after the other. What both answer alike is not hashed."""
         kind = _kind_of(place, wanted)
         if kind is not None:
+            known = asks(kind, place, wanted)
             mine, theirs = await self._both(
-                lambda bulk: self._fetch(bulk, place, kind, wanted), at_once=at_once
+                lambda bulk: self._fetch(bulk, place, kind, known), at_once=at_once
             )
             if mine == theirs:
-                return Pair(place, *alike(mine, wanted))
-            source, target = (read_of(items, kind, wanted, newer=self.newer) for items in (mine, theirs))
-            return Pair(place, source, target)
+                both = alike(named(self.source, mine), wanted)
+                return Pair(place, both, both)
+            return Pair(
+                place,
+                self._read_of(self.source, mine, kind, wanted),
+                self._read_of(self.target, theirs, kind, wanted),
+            )
         pair = Pair(place, *await self._both(lambda bulk: self.read(bulk, place, wanted), at_once=at_once))
         if place.type == SIDE:
             for name in self.unread["source"] | self.unread["target"]:
@@ -108,7 +105,8 @@ class Sides:
         """The place on one side; empty when it is not there."""
         kind = _kind_of(place, wanted)
         if kind is not None:
-            return read_of(await self._fetch(bulk, place, kind, wanted), kind, wanted, newer=self.newer)
+            answers = await self._fetch(bulk, place, kind, asks(kind, place, wanted))
+            return self._read_of(bulk, answers, kind, wanted)
         try:
             return await self._read(bulk, place, wanted)
         except ApiError as fault:
@@ -116,10 +114,15 @@ class Sides:
                 return Reading()
             raise _told(bulk, place, fault) from fault
 
-    async def _fetch(self, bulk: Bulk, place: Place, kind: Kind, wanted: Wanted) -> list[JsonObject]:
-        """The items of one side as it answers them; none when their container is not there."""
+    def _read_of(self, bulk: Bulk, answers: Answers, kind: Kind, wanted: Wanted) -> Reading:
+        return read_of(decoded(bulk, answers), kind, wanted, newer=self.newer)
+
+    async def _fetch(self, bulk: Bulk, place: Place, kind: Kind, known: list[Ask] | None) -> Answers:
+        """What one side answers about the items; nothing when their container is not there."""
         try:
-            return await fetch_items(bulk, kind, place, wanted)
+            if known is None:
+                known = await listed(bulk, kind, place)
+            return [(path, await bulk.raw(path, body)) for path, body in known]
         except ApiError as fault:
             if fault.not_found:
                 return []

@@ -5,11 +5,13 @@ The operation, the value and the order do not matter here: a place that was touc
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from bmswitch.model.barrier import is_probe
 from bmswitch.model.differences import Place
 from bmswitch.model.errors import RecordError
 from bmswitch.model.records import SEPPUKU_UID, LogRecord, RecordKey, decode_item_uid, decode_key
-from bmswitch.model.topics import TopicKind, parse
+from bmswitch.model.topics import TopicKind, TopicName, parse
 from bmswitch.parity.read import Wanted
 from bmswitch.parity.sides import CONTAINERS, ENTRIES, ENTRY, META, SIDE
 from bmswitch.parity.tables import DOMAIN, NOT_RESTORED
@@ -28,7 +30,15 @@ _OF_OWNER: dict[str, tuple[str, ...]] = {
 }
 _NOT_READ = NOT_RESTORED | {"message_bodies", "message_bodies_es_source", "mapi_artifacts"}
 
+_NO_IDS: frozenset[int] = frozenset()
+
 Items = dict[str, frozenset[int]]
+
+
+def topic_of(name: str) -> TopicName | None:
+    """What a topic holds, when its records are about items; None for all others."""
+    topic = parse(name)
+    return None if topic is None or topic.kind in (TopicKind.CRP, TopicKind.PRESYNC) else topic
 
 
 @dataclass
@@ -55,11 +65,20 @@ class Touched:
 
     def add(self, record: LogRecord) -> None:
         """Takes one record; tombstones follow a DELETE of the same item, so they add nothing."""
-        topic = parse(record.topic)
-        if topic is None or record.value is None or topic.kind in (TopicKind.CRP, TopicKind.PRESYNC):
+        topic = topic_of(record.topic)
+        if topic is None or record.value is None:
             return
         try:
-            key, item = decode_key(record.key), decode_item_uid(record.value)
+            item = decode_item_uid(record.value)
+        except RecordError:
+            self.unread += 1
+            return
+        self.note(topic, record.key, item)
+
+    def note(self, topic: TopicName, raw: bytes | msgspec.Raw, item: str) -> None:
+        """Takes the key of one record of a topic of items, and the uid of its item."""
+        try:
+            key = decode_key(raw)
         except RecordError:
             self.unread += 1
             return
@@ -108,8 +127,8 @@ class Touched:
         if known is None:
             return
         for item in items:
-            ids = known.get(item, frozenset())
-            known[item] = ids if number is None else ids | {number}
+            ids = known.get(item, _NO_IDS)
+            known[item] = ids if number is None or number in ids else ids.union((number,))
         if len(known) > _MAX_ITEMS:
             self.places[place] = None
 
