@@ -89,13 +89,14 @@ def read_of(items: Iterable[JsonObject], kind: Kind, wanted: Wanted, *, newer: b
     return found
 
 
-def alike(names: Iterable[tuple[str, str]], wanted: Wanted) -> Reading:
-    """Items, as uid and body, that both sides answer alike: nothing of them has to be hashed."""
+def alike(names: Iterable[tuple[str, str]], wanted: Wanted) -> tuple[Reading, Reading]:
+    """Items, as uid and body, that both sides answer alike, for each of them: nothing of them has to be hashed."""
     found = Reading()
+    prints, chosen = found.prints, found.chosen
     for uid, guid in names:
-        if found.chosen(uid, guid, wanted):
-            found.prints[found.name(uid)] = _ALIKE
-    return found
+        if chosen(uid, guid, wanted):
+            prints[found.name(uid) if uid in prints else uid] = _ALIKE
+    return found, Reading(dict(found.prints), {}, set(found.guids))
 
 
 def body_of(item: JsonObject) -> str:

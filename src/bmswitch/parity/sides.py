@@ -28,7 +28,7 @@ ENTRIES, ENTRY, SIDE, CONTAINERS, META = "dir", "entry", "side", "containers", "
 
 
 class Pair(msgspec.Struct):
-    """One place as read on both sides; one and the same reading where both answered alike."""
+    """One place as read on both sides."""
 
     place: Place
     source: Reading
@@ -42,8 +42,6 @@ class Pair(msgspec.Struct):
     @property
     def suspects(self) -> set[str]:
         """Items that are not the same, a UIDNEXT ahead on the target apart."""
-        if self.source is self.target:
-            return set()
         found = differing(self.source.prints, self.target.prints)
         return {uid for uid in found if not self._harmless(uid)}
 
@@ -76,8 +74,7 @@ class Sides:
                 lambda bulk: self._fetch(bulk, place, kind, known), at_once=at_once
             )
             if mine == theirs:
-                both = alike(named(self.source, mine), wanted)
-                return Pair(place, both, both)
+                return Pair(place, *alike(named(self.source, mine), wanted))
             return Pair(
                 place,
                 self._read_of(self.source, mine, kind, wanted),

@@ -47,6 +47,8 @@ class Settled:
 
 def suspects_of(pair: Pair) -> Suspects:
     """The items of a place that were not the same, with what is needed to read them again."""
+    if pair.source.prints == pair.target.prints:
+        return {}
     return {uid: (pair.source.prints.get(uid), _ids(pair, uid)) for uid in pair.suspects}
 
 
