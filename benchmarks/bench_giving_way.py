@@ -16,8 +16,8 @@ import sys
 import time
 from typing import Any
 
-from benchmarks.bench_parity import FOLDER, machine, served
 from benchmarks.holds import quantile
+from benchmarks.parity.kit import FOLDER, machine, served
 from benchmarks.parity.plots import Points, plot
 from benchmarks.parity.served import DOMAIN
 

@@ -1,7 +1,7 @@
 """One installation's answers, made once and sent as bytes: a server that costs as little as one in this language can.
 
-Every user has one address book of `items` cards, one calendar of as many events and one folder of as many mails. Both sides of the
-proof read the same server, so they are equal.
+Every user has one address book of `items` cards, one calendar of as many events and one folder of as many mails; or there are nothing but
+containers of one note each. Both sides of the proof read the same server, so they are equal.
 """
 
 import asyncio
@@ -15,6 +15,10 @@ DOMAIN = "bench.lan"
 _encode = msgspec.json.encode
 _HEAD = b"HTTP/1.1 %d OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 _UNKNOWN = _encode({"code": "UNKNOWN", "message": "no route", "stackTrace": []})
+
+
+COUNTED = "/_counted"
+"""Answered with the bytes that were read and written so far; neither this question nor its answer is among them."""
 
 
 def item(uid: str, number: int, value: object) -> dict[str, object]:
@@ -88,6 +92,34 @@ class Answers:
         return 500, _UNKNOWN
 
 
+class Notes:
+    """So many containers of one note each, all of them made and kept."""
+
+    def __init__(self, containers: int) -> None:
+        self._kept = {container_of(n): b"[%s]" % _encode(note(n)) for n in range(containers)}
+
+    def answer(self, path: str, body: bytes) -> tuple[int, bytes]:  # noqa: ARG002 -- there is one note to ask for
+        """Status and body."""
+        found = self._kept.get(unquote(path.split("/")[3]))
+        return (200, found) if found is not None else (500, _UNKNOWN)
+
+
+def owner_of(n: int) -> str:
+    """The owner of the n-th container of notes."""
+    return f"0D38FB8C-D2CC-47B5-B6F9-{n:012d}"
+
+
+def container_of(n: int) -> str:
+    """The n-th container of notes."""
+    return f"notes:default_{owner_of(n)}"
+
+
+def note(n: int) -> dict[str, object]:
+    """The note in it."""
+    uid = f"{n}-5a1e-4f6e"
+    return item(uid, 1000 + n, {"body": "x" * 300, "subject": uid})
+
+
 class Workers:
     """So many workers that each take `seconds` for a request, in the order in which requests come: when the next one will be done."""
 
@@ -104,7 +136,10 @@ class Workers:
 class Wire(asyncio.Protocol):
     """Requests of one connection, one after the other; answered at once, or when a worker has done them."""
 
-    def __init__(self, answers: Answers, workers: Workers | None = None) -> None:
+    received = sent = 0
+    """Bytes of all connections."""
+
+    def __init__(self, answers: Answers | Notes, workers: Workers | None = None) -> None:
         self._answers, self._buffer, self._workers = answers, b"", workers
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -114,6 +149,7 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answers every whole request."""
+        Wire.received += len(data)
         self._buffer += data
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             head = self._buffer[:end].decode("latin-1")
@@ -124,10 +160,17 @@ class Wire(asyncio.Protocol):
             if len(self._buffer) < end + 4 + length:
                 return
             body, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
-            status, answer = self._answers.answer(head.split(" ", 2)[1], body)
+            path = head.split(" ", 2)[1]
+            if path == COUNTED:
+                Wire.received -= len(head) + 4 + length
+                answer = _encode({"received": Wire.received, "sent": Wire.sent})
+                self._transport.write(_HEAD % (200, len(answer)) + answer)
+                continue
+            status, answer = self._answers.answer(path, body)
             self._send(_HEAD % (status, len(answer)) + answer)
 
     def _send(self, answer: bytes) -> None:
+        Wire.sent += len(answer)
         if self._workers is None:
             self._transport.write(answer)
             return
@@ -135,14 +178,20 @@ class Wire(asyncio.Protocol):
         loop.call_at(self._workers.done(loop.time()), self._transport.write, answer)
 
 
-async def serve(users: int, items: int, workers: int = 0, work_ms: int = 0) -> None:
+async def serve(answers: Answers | Notes, workers: int = 0, work_ms: int = 0) -> None:
     """Prints its port and serves until it is ended; with `workers`, each answer takes one of them `work_ms`."""
-    loop, answers = asyncio.get_running_loop(), Answers(users, items)
+    loop = asyncio.get_running_loop()
     busy = Workers(workers, work_ms / 1000) if workers else None
     server = await loop.create_server(lambda: Wire(answers, busy), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
+def main(first: str, second: str, *workers: str) -> None:
+    """`USERS ITEMS [WORKERS MILLISECONDS]`, or `notes CONTAINERS`."""
+    answers = Notes(int(second)) if first == "notes" else Answers(int(first), int(second))
+    asyncio.run(serve(answers, *map(int, workers)))
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(*map(int, sys.argv[1:])))
+    main(*sys.argv[1:])
