@@ -1,5 +1,6 @@
 """The network between bmswitch and each part fails in the hold: slow, deaf, cut, slow to close. Each has one defined end."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from tests.integration.kill_kit import (
     one_side_serves,
     strike,
 )
-from tests.integration.killed import Instant
+from tests.integration.killed import Instant, Way
 from tests.integration.line_kit import Line
 from tests.integration.toxics import Toxics, toxics
 
@@ -40,11 +41,13 @@ class Case:
     said: str = ""
     instant: Instant = "before-effect"
     slow: bool = True
+    way: Way = "forward"
 
     @property
     def name(self) -> str:
         """For the test's id."""
-        return f"{self.edge}-{self.fault}-{self.verb}"
+        back = "" if self.way == "forward" else f"-{self.way}"
+        return f"{self.edge}-{self.fault}-{self.verb}{back}"
 
 
 CASES = (
@@ -65,8 +68,17 @@ CASES = (
     Case(ADMIN, "slow", "hold", PUT_BACK, "no answer from: envoy-1"),
     Case(ADMIN, "cut", "kick", PUT_BACK, "no answer from: envoy-1"),
     Case(ADMIN, "deaf", "kick", PUT_BACK, "no answer from: envoy-1"),
+    Case(SOURCE, "cut_a_while", "start-source", PUT_BACK, way="back"),
+    Case(SOURCE, "cut", "start-source", FROZEN, "start blue's core: tried 3 times", way="back"),
+    Case(SOURCE, "deaf", "start-source", FROZEN, "blue", way="back"),
+    Case(SOURCE, "cut", "probe-source", FROZEN, "blue", way="back"),
+    Case(ADMIN, "cut", "flip-source", PUT_BACK, "envoy-1 did not answer", way="back"),
+    Case(ADMIN, "cut", "release", PUT_BACK, "envoy-1 did not answer", way="back"),
+    Case(ADMIN, "deaf", "release", PUT_BACK, "envoy-1 did not answer", way="back"),
+    Case(TARGET, "cut", "demote-target", FROZEN, "green was told to lead and can not be read", way="turned"),
 )
 SLOW_MS, CLOSE_MS = 150, 1500
+A_WHILE = 2.0
 
 
 class Site:
@@ -113,7 +125,7 @@ def test_a_part_that_fails_in_the_hold_has_one_defined_end(site: Site, case: Cas
     line = site.labs.ready()
     assert site.toxics is not None
     with clients_at_work(line) as clients:
-        code, answer = strike(line, case.verb, case.instant, _fault(site.toxics, case))
+        code, answer = strike(line, case.verb, case.instant, _fault(site.toxics, case), way=case.way)
         site.toxics.heal()
         assert code == case.code, answer
         side = {SWITCHED: "green", PUT_BACK: "blue"}.get(code, "")
@@ -134,4 +146,10 @@ def _fault(toxics: Toxics, case: Case) -> Callable[[int], None]:
         "slow_close": lambda _pid: toxics.slow_close(case.edge, CLOSE_MS),
         "deaf": lambda _pid: toxics.deaf(case.edge),
         "cut": lambda _pid: toxics.cut(case.edge),
+        "cut_a_while": lambda _pid: _cut_a_while(toxics, case.edge),
     }[case.fault]
+
+
+def _cut_a_while(toxics: Toxics, edge: str) -> None:
+    toxics.cut(edge)
+    threading.Timer(A_WHILE, toxics.heal).start()

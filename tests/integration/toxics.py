@@ -19,11 +19,12 @@ FOR_EVER_MS = 0
 class Toxics:
     """A running Toxiproxy; `edges` are its addresses by name."""
 
-    def __init__(self, client: httpx.Client, upstreams: Mapping[str, str]) -> None:
+    def __init__(self, client: httpx.Client, upstreams: Mapping[str, str], listen: Mapping[str, str]) -> None:
         self._client = client
         self.edges: dict[str, str] = {}
         for name, upstream in upstreams.items():
-            made = client.post("/proxies", json={"name": name, "listen": "127.0.0.1:0", "upstream": upstream})
+            where = listen.get(name, f"{SHARED_ADDRESS}:0")
+            made = client.post("/proxies", json={"name": name, "listen": where, "upstream": upstream})
             self.edges[name] = made.raise_for_status().json()["listen"]
 
     def slow(self, edge: str, milliseconds: int) -> None:
@@ -55,8 +56,10 @@ class Toxics:
 
 
 @contextmanager
-def toxics(folder: Path, upstreams: Mapping[str, str]) -> Iterator[Toxics]:
-    """Toxiproxy before these addresses (`host:port` by the edge's name); ended with the block."""
+def toxics(
+    folder: Path, upstreams: Mapping[str, str], listen: Mapping[str, str] | None = None
+) -> Iterator[Toxics]:
+    """Toxiproxy before these addresses (`host:port` by the edge's name), at `listen` or free ports; ended with the block."""
     require_real(PROGRAM)
     layout = Layout(folder)
     layout.make()
@@ -67,7 +70,7 @@ def toxics(folder: Path, upstreams: Mapping[str, str]) -> Iterator[Toxics]:
     try:
         with httpx.Client(base_url=f"http://{SHARED_ADDRESS}:{port}", timeout=5.0, trust_env=False) as client:
             wait_for(lambda: _answers(client), 15, "Toxiproxy answers")
-            yield Toxics(client, upstreams)
+            yield Toxics(client, upstreams, listen or {})
     finally:
         stop(process)
 
